@@ -1,0 +1,5 @@
+"""``python -m seglet``."""
+
+from seglet.cli import main
+
+main()

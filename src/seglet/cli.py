@@ -1,0 +1,319 @@
+"""The command line: parse, call one use case, print. Heavy imports happen inside the commands."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seglet import __version__
+from seglet.console import Teller, print_line, print_table, show_figure
+from seglet.core.errors import ConfigError, SegletError
+
+if TYPE_CHECKING:
+    from seglet.metrics.scores import Scores
+
+app = typer.Typer(
+    help="A few annotated biomedical images in; a segmentation model one can trust out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Data = Annotated[Path, typer.Argument(help="Folder or zip archive of images and masks.")]
+RecipeName = Annotated[str, typer.Option("--recipe", "-r", help="Name of a shipped recipe, or a YAML file.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change one setting.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Protocol = Annotated[str, typer.Option(help="Rule of scoring; auto takes the dataset's own.")]
+
+SHOWN = ("dice", "iou", "f1", "sensitivity", "specificity", "precision", "accuracy", "roc_auc", "pr_auc")
+SEVERITY_STYLE = {"error": "ERROR", "warning": "warning", "note": "note"}
+
+
+@app.command()
+def check(
+    data: Data, recipe: RecipeName = "auto", settings: Settings = None, as_json: AsJson = False
+) -> None:
+    """Say what the data are and what is wrong with them; exit code 1 if they cannot be trained on."""
+    from seglet import pipeline
+
+    with _door(as_json) as tell:
+        found = pipeline.check(data, recipe, settings or [], tell)
+    errors = [f for f in found.findings if f.severity == "error"]
+    if as_json:
+        print_json({"data": str(data), "findings": [f.model_dump(mode="json") for f in found.findings]})
+    else:
+        for finding in found.findings:
+            print_line(f"{SEVERITY_STYLE[finding.severity]:<8} {finding.message}")
+            _print_files(finding.files)
+            if finding.remedy:
+                print_line(f"         → {finding.remedy}")
+        labelled = sum(bool(case.labels) for case in found.dataset.cases)
+        print_line(f"{len(found.dataset.cases)} images, {labelled} with masks; {len(errors)} errors.")
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the plan as a recipe to edit.")
+    ] = None,
+    recipe: RecipeName = "auto",
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be done with a dataset, as a recipe to edit."""
+    from seglet import pipeline
+    from seglet.core.storage import write_text
+    from seglet.recipe import to_text
+    from seglet.showcase import data_facts
+
+    with _door(as_json) as tell:
+        planned = pipeline.plan(data, recipe, settings or [], tell)
+        if out is not None:
+            write_text(out, to_text(planned.recipe))
+    if as_json:
+        facts = dict(data_facts(planned))
+        print_json(
+            {"facts": facts, "recipe": planned.recipe.model_dump(mode="json"), "out": out and str(out)}
+        )
+        return
+    print_table(f"Plan for {data}", ("", ""), list(data_facts(planned)))
+    if out is not None:
+        print_line(f"Recipe: {out}   (edit it, then: seglet train {data} -o RUN --recipe {out})")
+
+
+@app.command()
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")],
+    recipe: RecipeName = "auto",
+    settings: Settings = None,
+    budget: Annotated[str | None, typer.Option(help="Time for everything: 90s, 10m, 1h30m.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model, score it on images it has not seen, and write a report."""
+    from seglet import pipeline
+
+    if resume and recipe != "auto":
+        raise typer.BadParameter("an interrupted run goes on with its own recipe; leave --recipe out")
+    with _door(as_json) as tell:
+        trained = pipeline.train(data, out, recipe, settings or [], budget, resume, tell)
+    if as_json:
+        places = {
+            "model": trained.run.model,
+            "report": trained.run.report,
+            "predictions": trained.run.predictions,
+        }
+        print_json(_scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
+        return
+    _print_scores(trained.scores, f"{trained.scores.n_images} {trained.scored_on} images")
+    print_line(f"Model:  {trained.run.model}")
+    print_line(f"Masks:  {trained.run.predictions}")
+    print_line(f"Report: {trained.run.report}")
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="Run or model folder.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, folders or zip archives.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the masks.")],
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write probabilities too, as TIFF.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict masks of any images, at their own size."""
+    from seglet import pipeline
+
+    with _door(as_json) as tell:
+        written = pipeline.predict(run, images, out, probabilities, tell)
+    if as_json:
+        print_json({"masks": [str(path) for path in written]})
+    else:
+        print_line(f"{len(written)} masks in {out}")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[
+        Path, typer.Argument(help="Folder of masks from any tool, or a run or model folder.")
+    ],
+    truth: Annotated[Path, typer.Argument(help="Dataset, or a folder of true masks.")],
+    protocol: Protocol = "auto",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for scores.json and scores.csv.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score masks, or a run, by a named protocol."""
+    from seglet import pipeline
+    from seglet.metrics.scores import write_scores
+
+    with _door(as_json) as tell:
+        scores = pipeline.evaluate(predictions, truth, protocol, tell)
+        if out is not None:
+            write_scores(scores, out)
+    if as_json:
+        print_json(_scores_document(scores))
+    else:
+        _print_scores(scores, f"{scores.n_images} images")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], as_json: AsJson = False
+) -> None:
+    """Write the report of a finished run anew: one HTML page that opens anywhere."""
+    from seglet import pipeline
+
+    with _door(as_json) as tell:
+        page = pipeline.report(run, tell)
+    if as_json:
+        print_json({"report": str(page)})
+    else:
+        print_line(f"Report: {page}")
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """List the shipped recipes."""
+    from seglet.recipe import recipe_names
+
+    found = recipe_names()
+    if as_json:
+        print_json(found)
+    else:
+        print_table("Recipes", ("name", "what it is"), list(found.items()))
+
+
+@app.command()
+def recipe(name: Annotated[str, typer.Argument(help="Name of a shipped recipe.")]) -> None:
+    """Print a shipped recipe, to copy and edit."""
+    from seglet.recipe import recipe_text
+
+    with _door(False):
+        sys.stdout.write(recipe_text(name))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for data, run and masks.")] = Path("demo"),
+    budget: Annotated[str, typer.Option(help="Time for training and scoring.")] = "90s",
+    as_json: AsJson = False,
+) -> None:
+    """Make a small dataset of touching cells, train on it, predict, score and report."""
+    from seglet import pipeline
+    from seglet.data.synthetic import make_dataset
+
+    with _door(as_json) as tell:
+        data = out / "data"
+        if not data.exists():
+            make_dataset(data, "cells", n_images=20)
+        trained = pipeline.train(data, out / "run", budget=budget, tell=tell)
+        pipeline.predict(trained.run.folder, [data / "images"], out / "masks", tell=tell)
+    if as_json:
+        print_json(_scores_document(trained.scores) | {"report": str(trained.run.report)})
+        return
+    _print_scores(trained.scores, f"{trained.scores.n_images} {trained.scored_on} images")
+    print_line(f"Masks:  {out / 'masks'}")
+    print_line(f"Report: {trained.run.report.resolve()}")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        print_line(f"seglet {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the command ``seglet``."""
+    app()
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to standard output; nan becomes null."""
+    sys.stdout.write(json.dumps(_without_nan(document), indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def _door(as_json: bool) -> Iterator[Teller]:
+    """Turn errors into messages and exit codes: 1 failed, 2 misused."""
+    teller = Teller(silent=as_json)
+    try:
+        with teller:
+            yield teller
+    except SegletError as error:
+        if as_json:
+            print_json({"error": type(error).__name__, **_parts(error)})
+        teller.console.print("[bold red]Error[/bold red]", end=" ")
+        teller.console.print(str(error), markup=False)
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    except KeyboardInterrupt:
+        teller.console.print("Interrupted.")
+        raise typer.Exit(1) from None
+
+
+def _parts(error: SegletError) -> dict[str, str]:
+    return {"where": error.where, "found": error.found, "expected": error.expected, "remedy": error.remedy}
+
+
+def _print_files(files: tuple[str, ...], most: int = 10) -> None:
+    for name in files[:most]:
+        print_line(f"           {name}")
+    if len(files) > most:
+        print_line(f"           … and {len(files) - most} more")
+
+
+def _scores_document(scores: "Scores") -> dict[str, Any]:
+    from seglet.pipeline import headline
+
+    return {"headline": headline(scores), "scores": scores.model_dump(mode="json", exclude={"curves"})}
+
+
+def _print_scores(scores: "Scores", what: str) -> None:
+    """A short table: every class pooled and as a mean over images, and the second observer beside them."""
+    rows = []
+    for name in scores.class_names[1:]:
+        rows.append((f"{name}, pooled", *(show_figure(scores.pooled[name][m]) for m in SHOWN)))
+        rows.append((f"{name}, mean of images", *(show_figure(scores.mean[name][m].mean) for m in SHOWN)))
+        if scores.all_pixels:
+            rows.append(
+                (f"{name}, pooled, all pixels", *(show_figure(scores.all_pixels[name][m]) for m in SHOWN))
+            )
+        if scores.second_observer:
+            pooled = scores.second_observer.pooled[name]
+            rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
+    print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
+    dice = scores.mean_dice
+    print_line(
+        f"Mean Dice {dice.mean:.4f} (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)"
+    )
+    print_line(scores.rule)
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case float():
+            return value if value == value else None
+        case dict():
+            return {key: _without_nan(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_without_nan(inner) for inner in value]
+    return value

@@ -1,0 +1,96 @@
+"""How the command line tells a person where it stands: bars on a terminal, plain lines elsewhere."""
+
+import sys
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from seglet.core.events import Event
+
+PLAIN_EVERY = 0.25  # share of a step's work between two plain lines
+
+
+class Teller(AbstractContextManager["Teller"]):
+    """Listens to events and shows them on standard error, so that standard output stays for results."""
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._silent = silent
+        columns = (TextColumn("{task.description:<12}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"))
+        self._bars = Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True)
+        self._tasks: dict[str, TaskID] = {}
+        self._said: dict[str, float] = {}
+
+    def __enter__(self) -> "Teller":
+        if self.console.is_terminal and not self._silent:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if self._silent:
+            return
+        if event.message:
+            self.console.print(f"[bold]{event.stage}[/bold]  {_safe(event.message)}")
+        if event.total and self.console.is_terminal:
+            self._move_bar(event)
+        elif event.total and not event.message:
+            self._say_share(event)
+
+    def _move_bar(self, event: Event) -> None:
+        if event.stage not in self._tasks:
+            self._tasks[event.stage] = self._bars.add_task(event.stage)
+        task = self._tasks[event.stage]
+        self._bars.update(task, completed=event.done, total=event.total, visible=event.done < event.total)
+
+    def _say_share(self, event: Event) -> None:
+        share = event.done / event.total
+        before = self._said.get(event.stage, 0.0)
+        if share < before:  # the stage began anew
+            before = 0.0
+        if share - before >= PLAIN_EVERY or (share >= 1 and before < 1):
+            self._said[event.stage] = share
+            self.console.print(f"{event.stage}  {event.done} of {event.total}")
+
+
+def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A short table on standard output."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(
+            column, justify="left" if number == 0 else "right" if _all_figures(rows, number) else "left"
+        )
+    for row in rows:
+        table.add_row(*(_safe(cell) for cell in row))
+    console = Console(highlight=False)
+    console.width = max(console.width, 110) if not sys.stdout.isatty() else console.width
+    console.print(table)
+
+
+def print_line(text: str) -> None:
+    """One line on standard output, never wrapped."""
+    Console(highlight=False, soft_wrap=True).print(_safe(text))
+
+
+def show_figure(value: Any) -> str:
+    """Four digits; a dash where there is no number."""
+    return "–" if value is None or value != value else f"{value:.4f}"
+
+
+def _all_figures(rows: list[tuple[str, ...]], column: int) -> bool:
+    return all(
+        row[column] == "–" or row[column].replace(".", "", 1).replace("-", "", 1).isdigit() for row in rows
+    )
+
+
+def _safe(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,177 @@
+"""All window arithmetic: which tiles cover a shape, what each reads, what each alone may write."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet.core.errors import GeometryError
+
+
+@dataclass(frozen=True)
+class Region:
+    """A box of pixels, `start` included, `stop` not; may reach beyond the shape it is about.
+
+    Attributes
+    ----------
+    start, stop : tuple of int
+        One entry per spatial axis.
+    """
+
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent along each axis."""
+        return tuple(b - a for a, b in zip(self.start, self.stop, strict=True))
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """The box as an index."""
+        return tuple(slice(a, b) for a, b in zip(self.start, self.stop, strict=True))
+
+    def within(self, shape: tuple[int, ...]) -> "Region":
+        """Cut off what lies outside `shape`."""
+        start = tuple(min(max(a, 0), n) for a, n in zip(self.start, shape, strict=True))
+        stop = tuple(min(max(b, 0), n) for b, n in zip(self.stop, shape, strict=True))
+        return Region(start, stop)
+
+    def shifted(self, offset: tuple[int, ...]) -> "Region":
+        """Move by `offset` pixels."""
+        start = tuple(a + o for a, o in zip(self.start, offset, strict=True))
+        return Region(start, tuple(b + o for b, o in zip(self.stop, offset, strict=True)))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One step over a large image: the region it reads and the region it alone may write."""
+
+    read: Region
+    write: Region
+
+
+def cover(shape: tuple[int, ...], window: tuple[int, ...], margin: tuple[int, ...]) -> Iterator[Tile]:
+    """Cover `shape` by equal windows, in row-major order.
+
+    The write regions partition the shape; a read region always has the extent `window` and reaches at
+    least `margin` pixels beyond its write region on every side, beyond the shape's border if it must.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Extent of the image.
+    window : tuple of int
+        Extent of every read region.
+    margin : tuple of int
+        Pixels read around what is written, each side.
+
+    Raises
+    ------
+    GeometryError
+        If nothing is left to write between the margins.
+    """
+    cores = tuple(w - 2 * m for w, m in zip(window, margin, strict=True))
+    if min(cores) < 1:
+        raise GeometryError(
+            "tile",
+            found=f"a window of {window} with a margin of {margin}",
+            expected="a window larger than twice its margin",
+            remedy=f"Use a window of at least {tuple(2 * m + 1 for m in margin)}.",
+        )
+    steps = [range(0, n, core) for n, core in zip(shape, cores, strict=True)]
+    for corner in product(*steps):
+        write = Region(corner, tuple(a + core for a, core in zip(corner, cores, strict=True))).within(shape)
+        start = tuple(a - m for a, m in zip(corner, margin, strict=True))
+        yield Tile(Region(start, tuple(a + w for a, w in zip(start, window, strict=True))), write)
+
+
+def mirrored(start: int, stop: int, extent: int) -> NDArray[np.intp]:
+    """Indexes of `start..stop` along an axis of `extent` pixels, mirrored at both borders.
+
+    The border pixel itself is not repeated (2 1 | 0 1 2 | 1 0), and the mirror image goes on as often as
+    needed, so any window of any size can be read.
+    """
+    if extent == 1:
+        return np.zeros(stop - start, dtype=np.intp)
+    period = 2 * (extent - 1)
+    place = np.mod(np.arange(start, stop), period)
+    return np.asarray(np.minimum(place, period - place), np.intp)
+
+
+def read_mirrored(pixels: NDArray[Any], region: Region) -> NDArray[Any]:
+    """Cut `region` from the last axes of `pixels`, mirrored where it reaches beyond the border.
+
+    Parameters
+    ----------
+    pixels : (..., y, x) or (..., z, y, x) array
+        As many trailing axes as `region` has are cut.
+    region : Region
+        What to read.
+    """
+    spatial = pixels.shape[-len(region.start) :]
+    if region.within(spatial) == region:
+        cut: NDArray[Any] = pixels[(..., *region.slices)]  # type: ignore[arg-type]  # numpy takes it
+        return cut
+    for axis, (a, b) in enumerate(zip(region.start, region.stop, strict=True)):
+        pixels = np.take(pixels, mirrored(a, b, spatial[axis]), axis=axis - len(spatial))
+    return pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Stripe:
+    """One window's place along one axis, and how much it says at each pixel.
+
+    Attributes
+    ----------
+    start, extent : int
+        First pixel (may be negative: mirrored) and number of pixels.
+    weights : (extent,) float32 array
+        Share of this window in the blend; over all stripes they add up to 1 at every pixel of the axis.
+    """
+
+    start: int
+    extent: int
+    weights: NDArray[np.float32]
+
+
+def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
+    """Cover an axis by equal windows that blend into each other over twice the margin.
+
+    Parameters
+    ----------
+    n : int
+        Pixels of the axis.
+    window : int
+        Wished extent; up to half a core longer or shorter, so that the windows share the axis evenly.
+    margin : int
+        Half of what neighbors share.
+    multiple : int
+        Extents are rounded up to a multiple of this.
+
+    Returns
+    -------
+    list of Stripe
+        From first to last; a short axis takes a single one.
+    """
+    count = 1 if n <= window else max(2, round(n / (window - 2 * margin)))
+    core = -(-n // count)
+    around = margin if count > 1 else 0
+    extent = -(-(core + 2 * around) // multiple) * multiple
+    before = (extent - core) // 2
+    ramp = (np.arange(2 * around) + 0.5) / max(1, 2 * around)
+    found = []
+    for number in range(count):
+        start = number * core - before
+        place = np.arange(extent) + start
+        weights = ((place >= 0) & (place < n)).astype(np.float64)
+        left, right = number * core, (number + 1) * core
+        if number > 0:
+            weights *= np.interp(place, left - around + np.arange(2 * around), ramp, left=0, right=1)
+        if number < count - 1:
+            weights *= np.interp(place, right - around + np.arange(2 * around), 1 - ramp, left=1, right=0)
+        found.append(Stripe(start, extent, weights.astype(np.float32)))
+    return found

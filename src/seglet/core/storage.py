@@ -1,0 +1,76 @@
+"""Writing that never leaves a half-written file looking whole: write aside, then rename."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from seglet.core.errors import StorageError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and rename it to `path` once the block succeeds.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written; nothing stands at `path` then that was not
+        there before.
+    """
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    with speaking_of(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            aside.replace(path)
+        finally:
+            with suppress(OSError):
+                aside.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    with whole_file(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside `path` to fill, and put it in the place of `path` once the block succeeds."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    with speaking_of(path):
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            yield aside
+            if path.exists():
+                path.replace(old)
+            aside.replace(path)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def speaking_of(path: Path) -> Iterator[None]:
+    """Turn the system's errors about writing `path` into ones that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            free = "free some space or choose another disk"
+            raise StorageError(
+                path, found="a full disk", expected="room to write", remedy=f"Please {free}."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise StorageError(
+                path,
+                found=f"a place that cannot be written ({error.strerror})",
+                expected="a writable folder",
+                remedy="Choose another output folder or change its permissions.",
+            ) from error
+        raise

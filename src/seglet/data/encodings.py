@@ -1,0 +1,141 @@
+"""Decide how masks are written, from what was counted in them or from what the user says."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.image import MAX_CLASSES, LabelClass, Labels
+from seglet.data.survey import Survey, Tally, common_kind, looks_interpolated, looks_like_instances, tally
+
+Value = int | tuple[int, int, int]
+Choice = Literal["auto", "values", "colors", "instances", "objects", "binary"]
+
+MAX_COLORS = 32
+OBJECT = (LabelClass(name="background", value=0), LabelClass(name="object", value=255))
+OVERRIDE = "Say masks.encoding, or list masks.classes with the value or color of each."
+
+
+def choose_labels(surveys: Sequence[Survey], encoding: Choice, ignore: Value | None) -> Labels:
+    """Decide how masks are written from what was counted in them.
+
+    Parameters
+    ----------
+    surveys : sequence of Survey
+        One per mask.
+    encoding : str
+        What the user says; ``auto`` to find out.
+    ignore : int, color or None
+        Value of pixels that nobody labelled.
+
+    Raises
+    ------
+    DatasetError
+        If there are no masks, or too many different values or colors in them.
+    """
+    if encoding in ("objects", "instances"):
+        return Labels(encoding=encoding, classes=OBJECT, ignore=ignore)
+    if not surveys:
+        expected = "at least one mask to look at"
+        raise DatasetError("masks", found="no masks", expected=expected, remedy=OVERRIDE)
+    kind = common_kind(surveys)
+    total = _without_ignored(tally(surveys, kind), ignore)
+    if kind == "color" or encoding == "colors":
+        return _from_colors(surveys, total, encoding, ignore)
+    if encoding == "auto" and len(total.values) > 2:
+        if looks_interpolated(surveys, total):
+            encoding = "binary"
+        elif looks_like_instances(surveys, total):
+            return Labels(encoding="instances", classes=OBJECT, ignore=ignore)
+    if encoding == "binary" or len(total.values) <= 2:
+        return _two_classes(total, ignore)
+    return _many_classes(total, ignore)
+
+
+def labels_as_told(classes: Mapping[str, Value], encoding: Choice, ignore: Value | None) -> Labels:
+    """Take the classes as the user lists them, background first.
+
+    Raises
+    ------
+    ConfigError
+        If they do not go with the encoding.
+    """
+    listed = tuple(LabelClass(name=name, value=value) for name, value in classes.items())
+    first, second, *more = (one.value for one in listed)
+    in_color = isinstance(first, tuple)
+    if encoding in ("binary", "instances", "objects") and more:
+        expected = f"two classes for {encoding} masks"
+        raise ConfigError("masks.classes", found=f"{len(listed)}", expected=expected, remedy=OVERRIDE)
+    if (encoding == "colors" and not in_color) or (encoding in ("values", "binary") and in_color):
+        found = f"{'colors' if in_color else 'values'} with encoding {encoding}"
+        raise ConfigError("masks.classes", found=found, expected="the same kind", remedy=OVERRIDE)
+    if encoding in ("instances", "objects"):
+        return Labels(encoding=encoding, classes=listed, ignore=ignore)
+    threshold = None
+    if encoding == "binary" and isinstance(first, int) and isinstance(second, int):
+        threshold = (first + second) / 2
+        if first > second:
+            expected = "the background below the foreground"
+            raise ConfigError("masks.classes", found=str(classes), expected=expected, remedy=OVERRIDE)
+    kind: Literal["colors", "values"] = "colors" if in_color else "values"
+    return Labels(encoding=kind, classes=listed, threshold=threshold, ignore=ignore)
+
+
+def packed(value: Value) -> int:
+    """Write a value or color as one number."""
+    return value if isinstance(value, int) else value[0] << 16 | value[1] << 8 | value[2]
+
+
+def unpacked(code: int) -> tuple[int, int, int]:
+    """Take a color out of its number."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def shown(value: Value) -> str:
+    """Write a value or color for a person."""
+    return str(value) if isinstance(value, int) else "#{:02x}{:02x}{:02x}".format(*value)
+
+
+def _without_ignored(total: Tally, ignore: Value | None) -> Tally:
+    if ignore is None:
+        return total
+    kept = total.values != packed(ignore)
+    return Tally(total.values[kept], total.counts[kept])
+
+
+def _from_colors(surveys: Sequence[Survey], total: Tally, encoding: Choice, ignore: Value | None) -> Labels:
+    """Few colors are classes; many are objects, if most of them are in one piece."""
+    if len(total.values) > (MAX_COLORS if encoding == "auto" else MAX_CLASSES):
+        pieces = np.concatenate([one.n_pieces[one.values != 0] for one in surveys])
+        if encoding == "auto" and (pieces == 1).mean() >= 0.5:
+            return Labels(encoding="instances", classes=OBJECT, ignore=ignore)
+        remedy = f"Masks must not be saved as JPEG or with soft edges. {OVERRIDE}"
+        found = f"{len(total.values)} colors"
+        raise DatasetError("masks", found=found, expected="a few colors, or one per object", remedy=remedy)
+    background = 0 if 0 in total.values else int(total.values[np.argmax(total.counts)])
+    others = [int(value) for value in total.values if value != background]
+    named = {f"color_{value:06x}": value for value in others}
+    if len(others) == 1:
+        named = {"foreground": others[0]}
+    listed = {"background": background, **named}
+    classes = tuple(LabelClass(name=name, value=unpacked(value)) for name, value in listed.items())
+    return Labels(encoding="colors", classes=classes, ignore=ignore)
+
+
+def _two_classes(total: Tally, ignore: Value | None) -> Labels:
+    values = total.values.tolist() or [0]
+    low, high = (values[0], values[-1]) if len(values) > 1 else (0, values[0] or 255)
+    classes = (LabelClass(name="background", value=low), LabelClass(name="foreground", value=high))
+    threshold = (low + high) / 2 if len(values) > 2 else None
+    return Labels(classes=classes, threshold=threshold, ignore=ignore)
+
+
+def _many_classes(total: Tally, ignore: Value | None) -> Labels:
+    values = total.values.tolist()
+    if len(values) > MAX_CLASSES:
+        found = f"{len(values)} different values"
+        raise DatasetError("masks", found=found, expected=f"at most {MAX_CLASSES} classes", remedy=OVERRIDE)
+    background = 0 if 0 in values else values[0]
+    others = [LabelClass(name=f"class_{value}", value=value) for value in values if value != background]
+    return Labels(classes=(LabelClass(name="background", value=background), *others), ignore=ignore)

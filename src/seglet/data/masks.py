@@ -1,0 +1,256 @@
+"""How a dataset writes its masks: understood from the values in them, then decoded and encoded."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import field_validator
+
+from seglet.core.config import Config
+from seglet.core.errors import ConfigError, DatasetError, FormatError, SegletError
+from seglet.core.events import Event, Tell, quiet
+from seglet.core.image import IGNORE, MAX_CLASSES, Labels
+from seglet.data.cases import Case
+from seglet.data.encodings import (
+    OVERRIDE,
+    Choice,
+    Value,
+    choose_labels,
+    labels_as_told,
+    packed,
+    shown,
+    unpacked,
+)
+from seglet.data.survey import Survey, connected_pieces, survey_mask
+from seglet.io.files import File, read_mask
+
+N_THREADS = 4  # decoding runs outside Python's lock
+
+
+class MaskConfig(Config):
+    """How masks are to be read.
+
+    Attributes
+    ----------
+    encoding : str
+        ``auto`` looks at the masks. ``binary`` takes two classes from any two values, with grays between
+        them cut half way; the others are those of `seglet.core.image.Labels`.
+    classes : mapping or None
+        Name of each class and its value or color, background first; read from the masks if None.
+    ignore : int, color or None
+        Value of pixels that nobody labelled.
+    """
+
+    encoding: Choice = "auto"
+    classes: dict[str, Value] | None = None
+    ignore: Value | None = None
+
+    @field_validator("classes")
+    @classmethod
+    def _check_classes(cls, classes: dict[str, Value] | None) -> dict[str, Value] | None:
+        if classes is not None:
+            n_colors = sum(isinstance(value, tuple) for value in classes.values())
+            if not 2 <= len(classes) <= MAX_CLASSES or len(set(classes.values())) < len(classes):
+                expected = f"2 to {MAX_CLASSES} classes, each with a value of its own"
+                raise ConfigError("masks.classes", found=str(classes), expected=expected, remedy=OVERRIDE)
+            if n_colors not in (0, len(classes)):
+                expected = "values or colors, not both"
+                raise ConfigError("masks.classes", found=str(classes), expected=expected, remedy=OVERRIDE)
+        return classes
+
+
+def understand_masks(cases: Sequence[Case], config: MaskConfig, tell: Tell = quiet) -> Labels:
+    """Find out how the masks of a dataset are written by looking at all of them.
+
+    Where every object has a file of its own, nothing needs to be looked at.
+
+    Raises
+    ------
+    DatasetError
+        If masks cannot be read (lists every one), or their values make no sense.
+    ConfigError
+        If the settings contradict each other.
+    """
+    per_object = config.encoding == "objects" or any(len(case.labels) > 1 for case in cases)
+    files = [file for case in cases for file in case.labels]
+    if config.classes is not None or per_object:
+        return labels_from([], config, per_object=per_object)
+    surveys: list[Survey] = []
+    bad: list[SegletError] = []
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        for k, outcome in enumerate(pool.map(_survey_file, files)):
+            tell(Event("reading masks", done=k + 1, total=len(files)))
+            if isinstance(outcome, SegletError):
+                bad.append(outcome)
+            else:
+                surveys.append(outcome)
+    if bad:
+        listed = "; ".join(map(str, bad))
+        remedy = "Repair these files or take them out of the dataset."
+        found = f"{len(bad)} bad files: {listed}"
+        raise DatasetError("masks", found=found, expected="masks that can be read", remedy=remedy)
+    return labels_from(surveys, config, per_object=per_object)
+
+
+def labels_from(surveys: Sequence[Survey], config: MaskConfig, *, per_object: bool) -> Labels:
+    """Decide as `understand_masks` does, on masks that were looked at already."""
+    encoding = "objects" if per_object and config.encoding == "auto" else config.encoding
+    if config.classes is not None:
+        return labels_as_told(config.classes, encoding, config.ignore)
+    return choose_labels(surveys, encoding, config.ignore)
+
+
+def describe(labels: Labels) -> str:
+    """Say in one sentence how masks are read."""
+    written = ", ".join(f"{shown(one.value)} is {one.name}" for one in labels.classes)
+    match labels.encoding:
+        case "objects":
+            text = f"One mask file per object, merged into one label map of {' and '.join(labels.names)}"
+        case "instances":
+            text = (
+                f"Every object has its own value in the mask; {shown(labels.classes[0].value)} is background"
+            )
+        case "colors":
+            text = f"{labels.n_classes} classes by color: {written}"
+        case _ if labels.threshold is not None:
+            high = labels.names[1]
+            text = f"Two classes with gray levels between them: values above {labels.threshold:g} are {high}"
+        case _:
+            text = f"{labels.n_classes} classes by value: {written}"
+    ignored = "" if labels.ignore is None else f"; {shown(labels.ignore)} is not labelled"
+    return f"{text}{ignored}."
+
+
+def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> NDArray[np.uint8]:
+    """Turn raw mask values into class indexes.
+
+    Parameters
+    ----------
+    mask : (y, x) or (y, x, 3) integer array
+        Raw values or colors.
+    labels : Labels
+        How they are written.
+    where : str
+        The mask's name, for messages.
+
+    Returns
+    -------
+    (y, x) uint8 array
+        Class indexes; `IGNORE` where nobody labelled.
+
+    Raises
+    ------
+    FormatError
+        If a value stands for no class.
+    """
+    codes = _codes(mask, labels)
+    if labels.threshold is not None:
+        indexes = (codes > labels.threshold).astype(np.uint8)
+    elif labels.encoding == "objects" and labels.classes[0].value == 0:
+        indexes = (codes > codes.max(initial=0) / 2).astype(np.uint8)  # soft edges are cut half way
+    elif labels.encoding in ("instances", "objects"):
+        indexes = (codes != _code(labels.classes[0].value, codes, mask)).astype(np.uint8)
+    else:
+        indexes = _looked_up(codes, labels, where)
+    if labels.ignore is not None:
+        indexes[codes == _code(labels.ignore, codes, mask)] = IGNORE
+    return indexes
+
+
+def decode_objects(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.int32] | None:
+    """Number the objects of a mask in which every object has its own value.
+
+    A value is one object, also in several pieces; only where there are at least twice as many pieces as
+    values, values merely keep neighbours apart and every connected piece is an object.
+
+    Returns
+    -------
+    (y, x) int32 array or None
+        Numbers from 1 on, 0 for background and ignored pixels; None for other encodings.
+    """
+    if labels.encoding != "instances":
+        return None
+    codes = _codes(mask, labels)
+    inside = codes != _code(labels.classes[0].value, codes, mask)
+    if labels.ignore is not None:
+        inside &= codes != _code(labels.ignore, codes, mask)
+    _, numbers = np.unique(codes[inside], return_inverse=True)
+    objects = np.zeros(codes.shape, np.int32)
+    objects[inside] = numbers + 1
+    pieces = connected_pieces(objects)
+    reused = int(pieces.max(initial=0)) >= 2 * max(int(objects.max(initial=0)), 1)
+    return pieces if reused else objects
+
+
+def encode(indexes: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
+    """Write class indexes with the user's own values.
+
+    Returns
+    -------
+    (y, x) uint8 or uint16 array, or (y, x, 3) uint8 array for colors
+        `IGNORE` becomes the value for unlabelled pixels, background where there is none.
+    """
+    background = labels.classes[0].value
+    unlabelled = background if labels.ignore is None else labels.ignore
+    values = [one.value for one in labels.classes]
+    table = np.array([*values, *[background] * (IGNORE - len(values)), unlabelled])
+    written: NDArray[np.integer] = table.astype(np.uint8 if table.max() <= 255 else np.uint16)[indexes]
+    return written
+
+
+def unknown_values(one: Survey, labels: Labels) -> list[int]:
+    """List the values of a mask that stand for no class; colors as 24-bit numbers."""
+    if labels.threshold is not None or labels.encoding in ("instances", "objects"):
+        return []
+    known = {packed(value) for value in _known_values(labels)}
+    in_color = labels.encoding == "colors"
+    values = one.values * 0x010101 if in_color and one.kind == "gray" else one.values
+    values = values >> 16 if not in_color and one.kind == "red" else values
+    return [int(value) for value in values if int(value) not in known]
+
+
+def _survey_file(file: File) -> Survey | SegletError:
+    try:
+        return survey_mask(read_mask(file, keep_colors=True))
+    except SegletError as error:
+        return error
+
+
+def _codes(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
+    """Give one number per pixel: the raw value, or the color as a 24-bit number."""
+    in_color = labels.encoding == "colors"
+    if mask.ndim == 3:
+        red, green, blue = (mask[..., k].astype(np.int64) for k in range(3))
+        return red << 16 | green << 8 | blue
+    return mask.astype(np.int64) * 0x010101 if in_color else mask
+
+
+def _code(value: Value, codes: NDArray[np.integer], mask: NDArray[np.integer]) -> int:
+    in_color = codes is not mask
+    return value * 0x010101 if in_color and isinstance(value, int) else packed(value)
+
+
+def _looked_up(codes: NDArray[np.integer], labels: Labels, where: str) -> NDArray[np.uint8]:
+    known = np.array([packed(value) for value in _known_values(labels)], np.int64)
+    if codes.dtype.kind == "u" and codes.dtype.itemsize <= 2:  # a table is ten times faster than a search
+        present = np.flatnonzero(np.bincount(codes.ravel()))
+        strange = np.setdiff1d(present, known)
+        table = np.zeros(int(max(known.max(), present.max(initial=0))) + 1, np.uint8)
+        table[known] = np.arange(len(known))
+        indexes: NDArray[np.uint8] = table[codes]
+    else:
+        order = np.argsort(known)
+        nearest = order[np.searchsorted(known, codes, sorter=order).clip(max=len(known) - 1)]
+        strange = np.unique(codes[known[nearest] != codes])
+        indexes = nearest.astype(np.uint8)
+    if len(strange):
+        values = [unpacked(int(v)) if labels.encoding == "colors" else int(v) for v in strange[:5]]
+        expected = "only " + ", ".join(f"{shown(one.value)} ({one.name})" for one in labels.classes)
+        found = f"mask values {', '.join(map(shown, values))}"
+        raise FormatError(where, found=found, expected=expected, remedy=OVERRIDE)
+    return indexes
+
+
+def _known_values(labels: Labels) -> Iterable[Value]:
+    return [*(one.value for one in labels.classes), *([] if labels.ignore is None else [labels.ignore])]

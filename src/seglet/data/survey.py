@@ -1,0 +1,213 @@
+"""What values stand in masks, one file at a time, and what they look like taken together."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.measure import label
+
+Kind = Literal["gray", "red", "color"]
+
+END = 0.12  # of the range: JPEG ringing at the usual qualities stays within it
+FEW_EXTRA = 0.01  # of the foreground: fewer strange pixels than that are accidents
+MIN_SPAN = 16  # a smaller range leaves no room for interpolated levels
+FEW_LEVELS = 8
+MANY_CLASSES = 20  # more values than that, and they are objects
+MAX_LISTED = 4096  # distinct values kept per file
+EIGHT = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The values of one mask.
+
+    Attributes
+    ----------
+    kind : str
+        ``gray``: one value per pixel. ``red``: RGB, but green and blue are zero. ``color``: RGB.
+    values, counts : (n,) int64 arrays
+        Distinct values in order, and how many pixels have them; a color as the number 0xRRGGBB.
+    n_pieces, n_touching : (n,) int64 arrays
+        Connected pieces per value, and how many of them touch a smaller value other than 0. All zero for
+        masks of two values, and the latter for more than eight.
+    n_between, n_thick : int
+        Pixels between the two ends of the range, and those left of them after eroding twice.
+    """
+
+    kind: Kind
+    values: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    n_pieces: NDArray[np.int64]
+    n_touching: NDArray[np.int64]
+    n_between: int = 0
+    n_thick: int = 0
+
+
+class Tally(NamedTuple):
+    """How many pixels have each value, over all masks."""
+
+    values: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
+def survey_mask(mask: NDArray[np.integer]) -> Survey:
+    """Count the values of one mask, (y, x) or (y, x, 3)."""
+    kind, codes = _as_codes(mask)
+    values, counts = _count(codes)
+    nothing = np.zeros(len(values), np.int64)
+    if len(values) <= 2:
+        return Survey(kind, values, counts, nothing, nothing)
+    gray = codes >> 16 if kind == "red" else codes
+    n_between, n_thick = (0, 0) if kind == "color" else _between(gray)
+    pieces = connected_pieces(codes)
+    firsts = np.unique(pieces, return_index=True)[1]
+    of_piece = codes.ravel()[firsts]
+    n_pieces = np.array([np.count_nonzero(of_piece == value) for value in values], np.int64)
+    n_pieces[values == 0] = 0
+    n_touching = _touching(gray, values if kind == "gray" else values >> 16)
+    return Survey(kind, values, counts, n_pieces, n_touching, n_between, n_thick)
+
+
+def connected_pieces(values: NDArray[np.integer | np.bool_]) -> NDArray[np.int32]:
+    """Number the pieces of equal value that touch, also at corners; 0 stays 0."""
+    pieces: NDArray[np.integer] = label(values, background=0, connectivity=2)  # type: ignore[no-untyped-call]
+    return pieces.astype(np.int32)
+
+
+def common_kind(surveys: Sequence[Survey]) -> Kind:
+    """Say how all masks together are to be read; black files fit every kind."""
+    kinds = {one.kind for one in surveys if one.values.any()}
+    if len(kinds) <= 1:
+        return next(iter(kinds), "gray")
+    return "color"
+
+
+def tally(surveys: Sequence[Survey], kind: Kind) -> Tally:
+    """Add up the counts of all masks, read as `kind`."""
+    total: Counter[int] = Counter()
+    for one in surveys:
+        for value, count in zip(read_as(one, kind), one.counts.tolist(), strict=True):
+            total[value] += count
+    values = sorted(total)
+    return Tally(np.array(values, np.int64), np.array([total[value] for value in values], np.int64))
+
+
+def read_as(one: Survey, kind: Kind) -> list[int]:
+    """List the values of a mask in the terms of all masks together."""
+    if one.kind == "red" and kind == "red":
+        return [int(value) >> 16 for value in one.values]
+    if one.kind == "gray" and kind == "color":
+        return [int(value) * 0x010101 for value in one.values]
+    return [int(value) for value in one.values]
+
+
+def looks_interpolated(surveys: Sequence[Survey], total: Tally) -> bool:
+    """Say whether gray masks are two-class ones with soft edges or JPEG noise.
+
+    They are where the strange values are very few, or many and nowhere but along thin edges.
+    """
+    low, high = int(total.values[0]), int(total.values[-1])
+    span = high - low
+    extra = int(total.counts[1:-1].sum())
+    if span < MIN_SPAN:
+        return False
+    if len(total.values) - 2 < FEW_LEVELS:
+        return extra <= FEW_EXTRA * int(total.counts[-1])
+    wide = [one for one in surveys if _span(one) >= span / 2]
+    flat = [one for one in surveys if 0 < _span(one) < span / 2]
+    n_between, n_thick = (sum(getattr(one, name) for one in wide) for name in ("n_between", "n_thick"))
+    n_high = int(total.counts[total.values >= high - END * span].sum())
+    at_ends = all(one.values[-1] <= low + END * span or one.values[0] >= high - END * span for one in flat)
+    return at_ends and n_between <= 2 * n_high and n_thick <= 0.1 * n_between
+
+
+def looks_like_instances(surveys: Sequence[Survey], total: Tally) -> bool:
+    """Say whether every object has its own value, rather than every class."""
+    used = [one for one in surveys if one.values.any()]
+    values = [one.values[one.values != 0] for one in used]
+    n_single = sum(int((_pieces(one) == 1).sum()) for one in used)
+    single = n_single / max(sum(map(len, values)), 1)
+    n_values = len(total.values[total.values != 0])
+    repeated = sum(map(len, values)) / max(n_values * len(used), 1)  # mean share of files with a value
+    if n_values > MANY_CLASSES:
+        return single >= 0.6 or repeated < 0.5
+    most = max(map(len, values), default=0)
+    varying = len({len(one) for one in values}) > 1
+    numbered = all(np.array_equal(one, np.arange(1, len(one) + 1)) for one in values)
+    if single >= 0.9 and (
+        (numbered and ((varying and most > 2) or most >= 10)) or (repeated < 0.5 and most > 2)
+    ):
+        return True
+    return n_values <= FEW_LEVELS and _looks_colored_to_touch(used, total)
+
+
+def _looks_colored_to_touch(surveys: Sequence[Survey], total: Tally) -> bool:
+    """Say whether a few values merely keep touching objects apart, as in BBBC039.
+
+    Value 1 is then by far the most common among many objects, each further value is rarer, and (nearly)
+    every object that has one touches an object of a smaller value.
+    """
+    values = total.values[total.values != 0]
+    if len(values) < 2 or not np.array_equal(values, np.arange(1, len(values) + 1)):
+        return False
+    pieces, touching = np.zeros(len(values) + 1), np.zeros(len(values) + 1)
+    for one in surveys:
+        gray = one.values >> 16 if one.kind == "red" else one.values
+        # a mask of two values was not taken apart: it adds at least one object
+        np.add.at(pieces, gray, np.maximum(one.n_pieces, one.values != 0))
+        np.add.at(touching, gray, one.n_touching)
+    rarer = bool((pieces[1:-1] >= 2 * pieces[2:]).all())
+    return rarer and pieces[1] >= 5 * len(surveys) and touching[2:].sum() >= 0.6 * pieces[2:].sum()
+
+
+def _as_codes(mask: NDArray[np.integer]) -> tuple[Kind, NDArray[np.integer]]:
+    if mask.ndim == 2:
+        return "gray", mask
+    red, green, blue = (mask[..., k].astype(np.int64) for k in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return "gray", mask[..., 0]
+    return ("color" if green.any() or blue.any() else "red"), red << 16 | green << 8 | blue
+
+
+def _count(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count distinct values, the common case of two of them without sorting."""
+    low, high = codes.min(), codes.max()
+    ends = [np.count_nonzero(codes == value) for value in (low, high)]
+    if low == high:
+        return np.array([low], np.int64), np.array([codes.size], np.int64)
+    if sum(ends) == codes.size:
+        return np.array([low, high], np.int64), np.array(ends, np.int64)
+    values, counts = np.unique(codes, return_counts=True)
+    kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_LISTED])
+    return values[kept].astype(np.int64), counts[kept].astype(np.int64)
+
+
+def _between(gray: NDArray[np.integer]) -> tuple[int, int]:
+    low, high = int(gray.min()), int(gray.max())
+    margin = END * (high - low)
+    between = (gray > low + margin) & (gray < high - margin)
+    return int(between.sum()), int(ndimage.binary_erosion(between, EIGHT, iterations=2).sum())
+
+
+def _touching(gray: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    touching = np.zeros(len(values), np.int64)
+    if values[-1] <= FEW_LEVELS:
+        for k, value in enumerate(values):
+            if value > 1:
+                pieces = connected_pieces(gray == value)
+                near = ndimage.binary_dilation((gray > 0) & (gray < value), EIGHT)
+                touching[k] = np.count_nonzero(np.unique(pieces[near]))
+    return touching
+
+
+def _span(one: Survey) -> int:
+    return int(one.values[-1] - one.values[0])
+
+
+def _pieces(one: Survey) -> NDArray[np.int64]:
+    """Pieces of every value but 0; masks of two values were not taken apart and count as one piece."""
+    return np.maximum(one.n_pieces, 1)[one.values != 0]

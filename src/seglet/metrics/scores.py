@@ -1,0 +1,158 @@
+"""What an evaluation found, and how it stands on disk."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from seglet.core.config import Config
+from seglet.core.errors import FormatError
+from seglet.core.storage import write_text
+from seglet.metrics.curves import Curve
+from seglet.metrics.pixels import PIXEL_METRICS
+from seglet.metrics.statistics import Interval, Number
+
+METRICS = (*PIXEL_METRICS, "roc_auc", "pr_auc")
+
+ClassFigures = dict[str, dict[str, Number]]
+"""Class name to metric name to value, for every foreground class and every one of `METRICS`."""
+
+
+class ImageScores(Config):
+    """Scores of one image.
+
+    Attributes
+    ----------
+    id : str
+        The case.
+    classes : dict
+        Class name, then metric; nan where a metric does not exist.
+    mean_dice : float
+        Over the foreground classes that the image has; nan where it has none.
+    n_pixels : int
+        Pixels that counted.
+    """
+
+    id: str
+    classes: ClassFigures
+    mean_dice: Number
+    n_pixels: int
+
+
+class ObserverScores(Config):
+    """A second observer, scored by the same rule as the model.
+
+    Attributes
+    ----------
+    n_images : int
+        Images that have a second observer.
+    pooled, mean : dict
+        As in `Scores`; the areas under curves are nan, as a person gives no probabilities.
+    """
+
+    n_images: int
+    pooled: ClassFigures
+    mean: dict[str, dict[str, Interval]]
+
+
+class Scores(Config):
+    """What an evaluation found.
+
+    Attributes
+    ----------
+    protocol, version, rule : str
+        The rule it was done by.
+    pooled_first : bool
+        Whether the headline is `pooled`; else `mean`.
+    threshold : float or None
+        Foreground probability from which a pixel was called foreground; None for several classes.
+    n_images : int
+        Images scored.
+    class_names : tuple of str
+        All classes, background first; only the others are scored.
+    images : tuple of ImageScores
+        In the order they were scored.
+    pooled : dict
+        Class, then metric, of the pixels of all images together.
+    mean : dict
+        Class, then metric: mean over images with its interval.
+    mean_dice : Interval
+        Over images, of their mean over foreground classes.
+    pooled_mean_dice : float
+        Over the foreground classes of `pooled`.
+    curves : dict
+        Class, then ``roc`` or ``pr``, of all images' pixels; empty where there were no probabilities.
+    second_observer : ObserverScores or None
+        None where no image has one.
+    all_pixels : dict or None
+        As `pooled`, ignoring the field of view; None where it was not used or no image has one.
+    """
+
+    protocol: str
+    version: str
+    rule: str
+    pooled_first: bool
+    threshold: float | None
+    n_images: int
+    class_names: tuple[str, ...]
+    images: tuple[ImageScores, ...]
+    pooled: ClassFigures
+    mean: dict[str, dict[str, Interval]]
+    mean_dice: Interval
+    pooled_mean_dice: Number
+    curves: dict[str, dict[str, Curve]]
+    second_observer: ObserverScores | None
+    all_pixels: ClassFigures | None
+
+
+def write_scores(scores: Scores, folder: Path, stem: str = "scores") -> Path:
+    """Write everything as JSON, and one row per image and class as CSV beside it.
+
+    nan is written as null and as an empty cell.
+
+    Returns
+    -------
+    Path
+        The JSON file.
+
+    Raises
+    ------
+    StorageError
+        If the folder cannot be written; each file is written whole or not at all.
+    """
+    path = folder / f"{stem}.json"
+    write_text(folder / f"{stem}.csv", _table(scores))
+    write_text(path, scores.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def read_scores(path: Path) -> Scores:
+    """Read what `write_scores` wrote.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing, or is no such JSON.
+    """
+    try:
+        return Scores.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise FormatError(
+            path,
+            found=f"no readable scores ({str(error).splitlines()[0]})",
+            expected="a JSON file written by an evaluation",
+            remedy="Evaluate again, or point to the scores.json of a run.",
+        ) from error
+
+
+def _table(scores: Scores) -> str:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("image", "class", *METRICS, "n_pixels"))
+    for image in scores.images:
+        for name, figures in image.classes.items():
+            cells = ("" if math.isnan(figures[metric]) else repr(figures[metric]) for metric in METRICS)
+            rows.writerow((image.id, name, *cells, image.n_pixels))
+    return text.getvalue()

@@ -1,0 +1,160 @@
+"""The only hand-over between training and all that follows: one folder, safetensors and YAML, no pickle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from seglet import __version__
+from seglet.core.config import Config
+from seglet.core.errors import ModelError
+from seglet.core.image import Labels
+from seglet.core.storage import whole_folder
+from seglet.networks.registry import NetworkConfig, make_network
+from seglet.preprocessing.plan import Plan
+
+FORMAT_VERSION = 1
+WEIGHTS, CARD = "weights.safetensors", "model.yaml"
+
+
+class PredictConfig(Config):
+    """How images larger than a window are put together; kept with the model, which was scored so.
+
+    Attributes
+    ----------
+    window : int
+        Side of the windows that large images are cut into, in pixels of the plan's grid.
+    margin : int
+        Half of what neighboring windows share and blend.
+    flips : bool
+        Whether the mean over four mirrored versions is taken; four times the cost.
+    """
+
+    window: int = 512
+    margin: int = 32
+    flips: bool = False
+
+
+class ModelCard(Config):
+    """What a model folder says beside its weights.
+
+    Attributes
+    ----------
+    format_version : int
+        Of the folder's layout.
+    seglet : str
+        Version that wrote it.
+    recipe : str
+        Name of the recipe it was trained by.
+    network, plan, labels, predict
+        How to build the network, prepare images, write masks and cover large images.
+    threshold : float
+        Probability above which a pixel is foreground; for two classes.
+    threshold_from : str
+        How the threshold was chosen, in words.
+    scores : dict
+        Headline figures at the time of training, by name.
+    """
+
+    format_version: int = FORMAT_VERSION
+    seglet: str = __version__
+    recipe: str
+    network: NetworkConfig
+    plan: Plan
+    labels: Labels
+    predict: PredictConfig = PredictConfig()
+    threshold: float = 0.5
+    threshold_from: str = "default"
+    scores: dict[str, float | None] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network and all that is needed to use it."""
+
+    network: nn.Module
+    card: ModelCard
+
+
+def untrained(card: ModelCard, *, seed: int = 0) -> Model:
+    """A model with freshly drawn weights."""
+    plan = card.plan
+    network = make_network(card.network, plan.n_channels, n_outputs(plan), plan.channels, seed=seed)
+    return Model(network, card)
+
+
+def n_outputs(plan: Plan) -> int:
+    """Channels of the logits: 1 for two classes (sigmoid), else one per class (softmax)."""
+    return 1 if plan.n_classes == 2 else plan.n_classes
+
+
+def save_model(model: Model, folder: Path) -> Path:
+    """Write the model's folder, whole or not at all."""
+    with whole_folder(folder) as aside:
+        weights = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
+        }
+        save_file(weights, aside / WEIGHTS)
+        card = yaml.safe_dump(model.card.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        (aside / CARD).write_text(card, encoding="utf-8")
+    return folder
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model's folder, or the run folder that holds it.
+
+    Raises
+    ------
+    ModelError
+        If the folder is none, is damaged, or was written by a newer version.
+    """
+    folder = folder / "model" if (folder / "model" / CARD).is_file() else folder
+    card = _read_card(folder)
+    model = untrained(card)
+    try:
+        model.network.load_state_dict(load_file(folder / WEIGHTS))
+    except Exception as error:  # safetensors raises its own, Python's and the system's errors
+        raise ModelError(
+            folder / WEIGHTS,
+            found=f"weights that cannot be read ({_first_line(error)})",
+            expected="the weights of the network that model.yaml describes",
+            remedy="Copy the whole model folder again, or train anew.",
+        ) from error
+    model.network.eval()
+    return model
+
+
+def _read_card(folder: Path) -> ModelCard:
+    try:
+        content: dict[str, Any] = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
+        version = content["format_version"]
+        if version > FORMAT_VERSION:
+            raise ModelError(
+                folder,
+                found=f"model format {version}",
+                expected=f"at most {FORMAT_VERSION}",
+                remedy="Install a newer seglet.",
+            )
+        return ModelCard(**content)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(
+            folder,
+            found=f"no readable {CARD}",
+            expected="the model folder of a run, or the run folder itself",
+            remedy="Give the folder that `seglet train -o` wrote; an interrupted run has no model yet.",
+        ) from error
+    except (yaml.YAMLError, ValidationError, TypeError, KeyError) as error:
+        raise ModelError(
+            folder / CARD,
+            found=f"a description that cannot be understood ({_first_line(error)})",
+            expected="the file as `seglet train` wrote it",
+            remedy="Copy the model folder again, or train anew.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

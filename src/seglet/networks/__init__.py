@@ -1,0 +1,1 @@
+"""The networks: one published architecture, one file."""

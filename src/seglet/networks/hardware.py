@@ -1,0 +1,130 @@
+"""Which arithmetic this machine is fastest in; measured, not assumed."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+PrecisionChoice = Literal["auto", "fp32", "bf16"]
+
+WORTHWHILE = 1.15  # bfloat16 must be this much faster before its rounding is accepted
+N_TIMED = 2
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Arithmetic of a network's convolutions.
+
+    Attributes
+    ----------
+    bf16 : bool
+        Whether they run in bfloat16 (autocast); weights and losses stay in float32.
+    reason : str
+        Why, in words.
+    """
+
+    bf16: bool
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """What the log says."""
+        return "bf16 autocast, channels-last" if self.bf16 else "fp32, channels-last"
+
+
+def best_device() -> torch.device:
+    """The first GPU there is, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def free_memory() -> int:
+    """Bytes that training may fill on the best device."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)
+
+
+def on_device(network: nn.Module, device: torch.device) -> nn.Module:
+    """Move a network to a device, its weights in channels-last order."""
+    moved: nn.Module = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same images with the channels of a pixel side by side in memory, as fast convolutions want them."""
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    """Run what is inside in the chosen arithmetic."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision.bf16)
+
+
+def choose_precision(
+    choice: PrecisionChoice, network: nn.Module, images: Tensor, *, training: bool
+) -> Precision:
+    """Choose between float32 and bfloat16 by timing the network on real input.
+
+    Parameters
+    ----------
+    choice : str
+        ``auto`` measures; ``fp32`` and ``bf16`` are taken at their word.
+    network : Module
+        On its device; its weights and statistics are left as they were.
+    images : (n, c, y, x) float tensor
+        Input of the size that will be used.
+    training : bool
+        Whether the backward pass counts too.
+    """
+    if choice != "auto":
+        return Precision(choice == "bf16", "as the recipe says")
+    if not _has_bf16(images.device):
+        return Precision(False, "no fast bfloat16 on this hardware")
+    slow, fast = (_seconds(network, images, Precision(bf16, ""), training) for bf16 in (False, True))
+    gain = f"bf16 {fast * 1000:.0f} ms, fp32 {slow * 1000:.0f} ms"
+    return Precision(slow > WORTHWHILE * fast, f"measured: {gain}")
+
+
+def _has_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    if device.type == "cpu":
+        has_amx = torch.cpu._is_amx_tile_supported()
+        return bool(has_amx or torch.cpu._is_avx512_bf16_supported())
+    return False
+
+
+def _seconds(network: nn.Module, images: Tensor, precision: Precision, training: bool) -> float:
+    was_training = network.training
+    network.eval()  # so that timing does not move any running statistics
+    run = _train_once if training else _infer_once
+    times = [_time(lambda: run(network, images, precision), images.device) for _ in range(N_TIMED + 1)]
+    network.train(was_training)
+    network.zero_grad(set_to_none=True)
+    return min(times[1:])
+
+
+def _train_once(network: nn.Module, images: Tensor, precision: Precision) -> None:
+    with torch.enable_grad(), autocast(images.device, precision):
+        logits = network(channels_last(images))
+    logits.float().mean().backward()
+
+
+def _infer_once(network: nn.Module, images: Tensor, precision: Precision) -> None:
+    with torch.inference_mode(), autocast(images.device, precision):
+        network(channels_last(images))
+
+
+def _time(run: Callable[[], None], device: torch.device) -> float:
+    start = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start

@@ -1,0 +1,1 @@
+"""Training patches: targets, one fused spatial warp, intensity changes, balanced sampling."""

@@ -1,0 +1,116 @@
+"""From a path to everything training needs: cases, findings, split, samples, plan."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from seglet.core.errors import DatasetError
+from seglet.core.events import Tell
+from seglet.core.image import Labels, Sample
+from seglet.data.cases import Dataset, find_cases
+from seglet.data.doctor import Examination, examine, require_sound
+from seglet.data.samples import read_samples
+from seglet.data.splits import Split, split_cases, split_from_text
+from seglet.metrics.protocols import PROTOCOLS, Protocol, protocol_named
+from seglet.model import ModelCard
+from seglet.networks.hardware import free_memory
+from seglet.preprocessing.fingerprint import Fingerprint, make_fingerprint
+from seglet.preprocessing.plan import Plan, make_plan
+from seglet.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What will be done with a dataset.
+
+    Attributes
+    ----------
+    dataset, examination, labels, split
+        The cases, what is wrong with them, how their masks are written, and who is in which part.
+    samples : dict
+        All labelled cases in memory, by id.
+    fingerprint, plan
+        Facts of the training images, and what follows from them.
+    recipe : Recipe
+        The recipe with every setting said.
+    """
+
+    dataset: Dataset
+    examination: Examination
+    labels: Labels
+    split: Split
+    samples: dict[str, Sample]
+    fingerprint: Fingerprint
+    plan: Plan
+    recipe: Recipe
+
+    @property
+    def scored_on(self) -> str:
+        """The part whose images are scored: test, else validation, else the training images themselves."""
+        return "test" if self.split.test else "validation" if self.split.validation else "train"
+
+    def part(self, name: str) -> list[Sample]:
+        """The samples of a part: ``train``, ``validation`` or ``test``."""
+        return [self.samples[case.id] for case in getattr(self.split, name)]
+
+    def card(self) -> ModelCard:
+        """What the model will say of itself."""
+        recipe = self.recipe
+        return ModelCard(
+            recipe=recipe.name,
+            network=recipe.network,
+            plan=self.plan,
+            labels=self.labels,
+            predict=recipe.predict,
+        )
+
+
+def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | None = None) -> Planned:
+    """Find, examine, split, read and plan.
+
+    Parameters
+    ----------
+    data : Path
+        Folder or zip archive.
+    recipe : Recipe
+        What is already said.
+    tell : callable
+        Hears of progress.
+    written_split : Path or None
+        split.yaml of a run; where it stands, it is taken again.
+
+    Raises
+    ------
+    DatasetError
+        If anything is wrong with the dataset; all bad files are listed at once.
+    """
+    dataset = find_cases(data, recipe.layout)
+    examination = examine(dataset, recipe.masks, tell)
+    require_sound(examination)
+    if (labels := examination.labels) is None:
+        raise DatasetError(
+            data,
+            found="images without masks",
+            expected="a mask for each image",
+            remedy="Add the masks' folder.",
+        )
+    if written_split is not None and written_split.is_file():
+        split = split_from_text(written_split.read_text(encoding="utf-8"), dataset.cases)
+    else:
+        split = split_cases(dataset.cases, recipe.split)
+    samples = read_samples([*split.train, *split.validation, *split.test], labels, tell)
+    by_id = {sample.id: sample for sample in samples}
+    fingerprint = make_fingerprint([by_id[case.id] for case in split.train], labels.n_classes)
+    plan = make_plan(fingerprint, recipe.plan, free_memory())
+    protocol = choose_protocol(recipe.protocol, dataset).name
+    resolved = recipe.model_copy(
+        update={"plan": plan.settings, "layout": dataset.layout, "protocol": protocol}
+    )
+    return Planned(dataset, examination, labels, split, by_id, fingerprint, plan, resolved)
+
+
+def choose_protocol(name: str, dataset: Dataset) -> Protocol:
+    """The protocol of that name; for ``auto`` the dataset's own, known by its layout, else ``pixels``."""
+    if name != "auto":
+        return protocol_named(name)
+    own = dataset.layout.name.lower().replace("_", "")
+    return PROTOCOLS.get(own, PROTOCOLS["pixels"])

@@ -1,0 +1,79 @@
+"""Arrays in, arrays out: a model as a function."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet.core.errors import GeometryError
+from seglet.core.image import Image
+from seglet.model import Model
+from seglet.networks.hardware import PrecisionChoice
+from seglet.postprocessing.labels import to_labels
+from seglet.prediction.engines import TorchEngine
+from seglet.prediction.tiled import predict_image
+
+MOST_CHANNELS = 4  # an axis this short, at either end, is taken for the channels
+
+
+class Predictor:
+    """A model ready to predict arrays of any size.
+
+    Parameters
+    ----------
+    model : Model
+        What was trained.
+    precision : str
+        ``auto``, ``fp32`` or ``bf16``.
+    """
+
+    def __init__(self, model: Model, precision: PrecisionChoice = "auto") -> None:
+        self.model = model
+        self._engine = TorchEngine(model, precision)
+
+    def probabilities(self, array: NDArray[Any]) -> NDArray[np.float32]:
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        array : (y, x), (y, x, c) or (c, y, x) array
+            Intensities in the range of the training images' files; a fourth channel (alpha) is dropped.
+
+        Returns
+        -------
+        (k, y, x) float32 array
+            k = 1: probability of the foreground; else one per class.
+
+        Raises
+        ------
+        GeometryError
+            If the array is not an image, or its channels do not fit the model.
+        """
+        return predict_image(as_image(array), self.model, self._engine)
+
+    def predict(self, array: NDArray[Any]) -> NDArray[np.uint8]:
+        """Predict the class index of every pixel, by the model's own threshold; see `probabilities`.
+
+        Returns
+        -------
+        (y, x) uint8 array
+            0 is the background; names stand in ``model.card.labels``.
+        """
+        return to_labels(self.probabilities(array), self.model.card.threshold)
+
+
+def as_image(array: NDArray[Any]) -> Image:
+    """Take an array for an image, channels first or last."""
+    pixels = np.asarray(array)
+    if pixels.ndim == 2:
+        return Image(pixels[None])
+    if pixels.ndim == 3 and pixels.shape[-1] <= MOST_CHANNELS:
+        return Image(np.moveaxis(pixels, -1, 0)[: 3 if pixels.shape[-1] == 4 else None])
+    if pixels.ndim == 3 and pixels.shape[0] <= MOST_CHANNELS:
+        return Image(pixels[: 3 if len(pixels) == 4 else None])
+    raise GeometryError(
+        "array",
+        found=f"shape {pixels.shape}",
+        expected="(y, x), (y, x, c) or (c, y, x) with up to 4 channels",
+        remedy="Pass one image at a time.",
+    )

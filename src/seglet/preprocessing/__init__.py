@@ -1,0 +1,1 @@
+"""Look at the data, decide what to do, apply it, undo it."""

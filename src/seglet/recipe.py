@@ -1,0 +1,221 @@
+"""The one value that says a whole experiment; composes the small settings; YAML in and out."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from seglet.core.config import Config
+from seglet.core.errors import ConfigError
+from seglet.data.layouts import Layout
+from seglet.data.masks import MaskConfig
+from seglet.data.splits import SplitConfig
+from seglet.losses.combined import LossConfig
+from seglet.model import PredictConfig
+from seglet.networks.registry import NetworkConfig
+from seglet.networks.unet import UNetConfig
+from seglet.patches.sampler import PatchConfig
+from seglet.preprocessing.plan import PlanConfig
+from seglet.training.settings import FitConfig
+
+
+class Recipe(Config):
+    """A whole experiment.
+
+    Attributes
+    ----------
+    name, description : str
+        For people.
+    layout : Layout or None
+        Where images and masks stand; recognized by itself where None.
+    masks : MaskConfig
+        How masks are written; understood by itself where not said.
+    split : SplitConfig
+        Who trains, validates and tests.
+    plan : PlanConfig
+        Sizes and intensities; decided from the data where not said.
+    patches, network, loss, fit, predict
+        Settings of each room.
+    protocol : str
+        How scores are computed; ``auto`` takes the dataset's own where it is known, else ``pixels``.
+    """
+
+    name: str = "auto"
+    description: str = ""
+    layout: Layout | None = None
+    masks: MaskConfig = MaskConfig()
+    split: SplitConfig = SplitConfig()
+    plan: PlanConfig = PlanConfig()
+    patches: PatchConfig = PatchConfig()
+    network: NetworkConfig = UNetConfig()
+    loss: LossConfig = LossConfig()
+    fit: FitConfig = FitConfig()
+    predict: PredictConfig = PredictConfig()
+    protocol: str = "auto"
+
+
+def recipe_names() -> dict[str, str]:
+    """The shipped recipes and what they are, by name."""
+    folder = resources.files("seglet") / "recipes"
+    texts = {
+        f.name.removesuffix(".yaml"): f.read_text("utf-8")
+        for f in folder.iterdir()
+        if f.name.endswith(".yaml")
+    }
+    return {name: yaml.safe_load(text).get("description", "") for name, text in sorted(texts.items())}
+
+
+def recipe_text(name: str) -> str:
+    """The YAML of a shipped recipe, with its comments.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    if name not in recipe_names():
+        raise _no_recipe(name)
+    return (resources.files("seglet") / "recipes" / f"{name}.yaml").read_text("utf-8")
+
+
+def read_recipe(source: str | Path | Recipe, settings: Iterable[str] = ()) -> Recipe:
+    """Read a recipe and change single settings.
+
+    Parameters
+    ----------
+    source : str, Path or Recipe
+        Name of a shipped recipe, a YAML file, or a recipe.
+    settings : iterable of str
+        ``key=value`` with the key's path joined by dots (``fit.learning_rate=0.01``); values are YAML.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, a key is unknown (the nearest valid one is named) or a value impossible.
+    """
+    content, where = _content(source)
+    for setting in settings:
+        _set(content, setting)
+    return parse_recipe(content, where)
+
+
+def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
+    """Make a recipe of plain values; `where` is named in messages."""
+    try:
+        return Recipe(**content)
+    except ValidationError as error:
+        raise _explain(error, where) from None
+    except TypeError:
+        raise ConfigError(
+            where, found=f"{content!r:.80}", expected="settings, one `key: value` a line", remedy=SEE_AUTO
+        ) from None
+
+
+def to_text(recipe: Recipe) -> str:
+    """The recipe as YAML, every setting said."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+
+
+SEE_AUTO = "Start from what `seglet plan DATA -o my.yaml` writes."
+
+
+def _content(source: str | Path | Recipe) -> tuple[dict[str, Any], str]:
+    if isinstance(source, Recipe):
+        return source.model_dump(mode="json"), f"recipe {source.name}"
+    path = Path(source)
+    if path.suffix not in (".yaml", ".yml"):
+        return yaml.safe_load(recipe_text(str(source))), f"recipe {source}"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            path, found=f"no readable file ({error.strerror})", expected="a recipe in YAML", remedy=SEE_AUTO
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            path,
+            found=f"text that is not YAML ({' '.join(str(error).split())})",
+            expected="YAML",
+            remedy=SEE_AUTO,
+        ) from None
+    return content if isinstance(content, dict) else {}, str(path)
+
+
+def _set(content: dict[str, Any], setting: str) -> None:
+    key, equals, value = setting.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(
+            f"--set {setting}",
+            found="no `=`" if not equals else "no key",
+            expected="key=value",
+            remedy="For example: --set fit.learning_rate=0.01",
+        )
+    *parents, last = key.strip().split(".")
+    for parent in parents:
+        inner = content.get(parent)
+        content[parent] = inner if isinstance(inner, dict) else {}
+        content = content[parent]
+    try:
+        content[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        content[last] = value
+
+
+def _explain(error: ValidationError, where: str) -> ConfigError:
+    """The first problem in a person's words."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    key = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        valid = _keys_beside(Recipe, place)
+        near = get_close_matches(place[-1], valid, n=1)
+        remedy = f"Did you mean {'.'.join([*place[:-1], near[0]])}?" if near else "Remove it."
+        return ConfigError(
+            f"{where}, key {key}",
+            found="an unknown key",
+            expected=f"one of {', '.join(valid)}",
+            remedy=remedy,
+        )
+    return ConfigError(
+        f"{where}, key {key}",
+        found=repr(first["input"]),
+        expected=str(first["msg"]).removeprefix("Input should be ").removeprefix("Value error, "),
+        remedy="Change the value or leave the key out.",
+    )
+
+
+def _keys_beside(model: type[BaseModel], place: list[str]) -> list[str]:
+    """Names of the fields where the last part of `place` stands."""
+    for part in place[:-1]:
+        field = model.model_fields.get(part)
+        inner = (
+            [t for t in _flatten(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+            if field
+            else []
+        )
+        if not inner:
+            return []
+        model = inner[0]
+    return list(model.model_fields)
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    if get_origin(annotation) in (Union, UnionType):
+        return [t for part in get_args(annotation) for t in _flatten(part)]
+    return [annotation]
+
+
+def _no_recipe(name: str) -> ConfigError:
+    names = recipe_names()
+    near = get_close_matches(name, names, n=1)
+    return ConfigError(
+        f"recipe {name}",
+        found="no shipped recipe of that name",
+        expected=f"one of {', '.join(names)}, or a .yaml file",
+        remedy=f"Did you mean {near[0]}?" if near else "See `seglet recipes`.",
+    )

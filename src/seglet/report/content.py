@@ -1,0 +1,122 @@
+"""What a report says, gathered by whoever ran the experiment; plain values, no drawing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet.data.doctor import Finding
+from seglet.metrics.scores import Scores
+
+Note = Literal["best", "median", "worst"]
+LabelledPicture = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One scored image to show.
+
+    Attributes
+    ----------
+    id : str
+        Name of the case.
+    image : (y, x, 3) uint8 array
+        The image as it is shown.
+    truth, predicted : (y, x) uint8 array
+        Class index per pixel; `IGNORE` where nobody labelled.
+    fov : (y, x) bool array or None
+        The only pixels that were scored.
+    score : float
+        Dice of the foreground; nan where truth and prediction have none.
+    note : str
+        Its place among the scored images: ``best``, ``median`` or ``worst``.
+    """
+
+    id: str
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    predicted: NDArray[np.uint8]
+    fov: NDArray[np.bool_] | None
+    score: float
+    note: Note
+
+
+@dataclass(frozen=True, eq=False)
+class AugmentationPreview:
+    """One training image, and what the network is shown of it.
+
+    Attributes
+    ----------
+    original : (y, x, 3) uint8 array
+        The image before augmentation.
+    original_labels : (y, x) uint8 array
+        Its class indexes.
+    patches : tuple of ((y, x, 3) uint8 array, (y, x) uint8 array)
+        Augmented patches with their labels.
+    """
+
+    original: NDArray[np.uint8]
+    original_labels: NDArray[np.uint8]
+    patches: tuple[LabelledPicture, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightPreview:
+    """How much each pixel of one training image counts.
+
+    Attributes
+    ----------
+    image : (y, x, 3) uint8 array
+        The image as it is shown.
+    weights : (y, x) float32 array
+        Weight per pixel in the loss.
+    """
+
+    image: NDArray[np.uint8]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """Everything on the page; what is empty or None is left out of it.
+
+    Attributes
+    ----------
+    title, created : str
+        Heading, and when the page was made, as text.
+    data : tuple of (str, str)
+        Facts about the dataset, in order: ``("Images", "28, 999 x 960, RGB")``.
+    findings : tuple of Finding
+        What the doctor found.
+    recipe_text : str
+        The resolved recipe, YAML.
+    split : dict of str to tuple of str
+        Case ids of each part: ``train``, ``validation``, ``test``.
+    history : tuple of dict
+        One row per epoch or validation: ``step``, ``epoch``, ``seconds``, ``learning_rate``, ``train_loss``,
+        ``val_loss``, ``val_dice``; any may be missing or None.
+    scores : Scores or None
+        None where nothing was scored.
+    scored_on : str
+        Which images the scores are about, in words: ``"8 test images"``.
+    environment : tuple of (str, str)
+        Versions and hardware.
+    class_names : tuple of str
+        Class names in order of their index, the background first.
+    """
+
+    title: str
+    created: str
+    class_names: tuple[str, ...]
+    data: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    recipe_text: str = ""
+    split: dict[str, tuple[str, ...]] | None = None
+    history: tuple[dict[str, float | None], ...] = ()
+    scores: Scores | None = None
+    scored_on: str = ""
+    examples: tuple[Example, ...] = ()
+    augmentation: AugmentationPreview | None = None
+    weights: WeightPreview | None = None
+    environment: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,217 @@
+"""The page itself: everything in one HTML file that opens anywhere, without a network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from seglet.core.storage import write_text
+from seglet.metrics.scores import Scores
+from seglet.report import figures, overlays, tables
+from seglet.report.content import AugmentationPreview, Example, ReportContent, WeightPreview
+from seglet.report.overlays import Color, Picture
+
+SMALL = 384  # px; a picture below this is enlarged without smoothing, pixel by pixel
+PREVIEW_SIDE = 512  # px
+NOTES = ("worst", "median", "best")
+SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A picture inside the page."""
+
+    uri: str
+    width: int
+    height: int
+    is_small: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture with what is said about it."""
+
+    picture: Embedded
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """One color of a legend."""
+
+    name: str
+    color: str
+
+
+def write_report(content: ReportContent, path: Path) -> Path:
+    """Write the report as one HTML file that loads nothing from anywhere.
+
+    Parameters
+    ----------
+    content : ReportContent
+        What to say; sections without content are left out.
+    path : Path
+        The file, usually ``report.html``.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    GeometryError
+        If labels of an example are not on its image's grid.
+    StorageError
+        If the disk is full or the folder cannot be written.
+    """
+    write_text(path, render(content))
+    return path
+
+
+def render(content: ReportContent) -> str:
+    """Make the page's HTML; every text in `content` is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("seglet.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = tables.show_number
+    values: dict[str, object] = {
+        "content": content,
+        "legend": _class_keys(content.class_names),
+        "error_legend": _error_keys(content),
+        "examples": [_example(e) for e in sorted(content.examples, key=lambda e: NOTES.index(e.note))],
+        "learning": [Markup(d) for d in figures.learning_curves(content.history)],
+        "findings": sorted(content.findings, key=lambda f: SEVERITIES.index(f.severity)),
+        "parts": [{"name": name, "ids": ids} for name, ids in (content.split or {}).items() if ids],
+        "augmentation": _augmentation(content.augmentation) if content.augmentation else [],
+        "weights": _weights(content.weights) if content.weights else [],
+    }
+    values |= _about_scores(content.scores)
+    values["contents"] = _contents(values, content)
+    return environment.get_template("page.html.j2").render(values)
+
+
+def _about_scores(scores: Scores | None) -> dict[str, object]:
+    front = tables.headline(scores) if scores is not None else None
+    if scores is None or front is None:
+        return {"headline": None, "tables": [], "curves": []}
+    rows = tables.rivals(scores)
+    steps, ends = tables.ladder(front, rows)
+    metrics = tables.compared_metrics(rows)
+    columns, image_rows = tables.image_rows(scores)
+    return {
+        "headline": front,
+        "ladder": steps,
+        "ladder_ends": ends,
+        "ladder_name": "Dice",
+        "comparison": {
+            "subject": "Pooled",
+            "columns": [tables.METRICS[m][0] for m in metrics],
+            "rows": [{"rival": row, "numbers": [row.figures.get(m) for m in metrics]} for row in rows],
+            "note": tables.comparison_note(scores),
+        },
+        "tables": tables.score_tables(scores),
+        "overview": tables.class_overview(scores),
+        "has_absent": tables.has_absent(scores),
+        "strip": Markup(figures.score_strip(tables.image_dice(scores), "Dice")),
+        "per_image": {"columns": columns, "rows": image_rows},
+        "curves": _curves(scores),
+    }
+
+
+def _curves(scores: Scores) -> list[Markup]:
+    roc, precision_recall = (
+        {name: pair[kind] for name, pair in scores.curves.items() if kind in pair} for kind in ("roc", "pr")
+    )
+    second = scores.second_observer.pooled if scores.second_observer is not None else {}
+    roc_points = {
+        name: (1 - found["specificity"], found["sensitivity"])
+        for name, found in second.items()
+        if "specificity" in found and "sensitivity" in found
+    }
+    pr_points = {
+        name: (found["sensitivity"], found["precision"])
+        for name, found in second.items()
+        if "sensitivity" in found and "precision" in found
+    }
+    diagrams = [figures.roc_diagram(roc, roc_points)] if roc else []
+    diagrams += [figures.precision_recall_diagram(precision_recall, pr_points)] if precision_recall else []
+    return [Markup(diagram) for diagram in diagrams]
+
+
+def _example(example: Example) -> dict[str, object]:
+    pictures = overlays.four_views(example.image, example.truth, example.predicted, example.fov)
+    captions = ("Image", "Truth", "Prediction", "Errors")
+    views = [
+        View(_embed(picture), f"{caption} of {example.id}", caption)
+        for picture, caption in zip(pictures, captions, strict=True)
+    ]
+    return {"id": example.id, "note": example.note.capitalize(), "score": example.score, "views": views}
+
+
+def _augmentation(preview: AugmentationPreview) -> list[View]:
+    original = overlays.draw_labels(preview.original, preview.original_labels)
+    views = [View(_embed(original, PREVIEW_SIDE), "Training image with its labels", "Training image")]
+    for number, (image, labels) in enumerate(preview.patches, start=1):
+        picture = _embed(overlays.draw_labels(image, labels), PREVIEW_SIDE)
+        views.append(View(picture, f"Augmented patch {number} with its labels", f"Patch {number}"))
+    return views
+
+
+def _weights(preview: WeightPreview) -> list[View]:
+    finite = preview.weights[np.isfinite(preview.weights)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    heat = _embed(figures.heat_picture(preview.weights), PREVIEW_SIDE)
+    caption = f"Weight: black {low:.2g}, pale yellow {high:.2g}"
+    image = View(_embed(preview.image, PREVIEW_SIDE), "Image of the weight map", "Image")
+    return [image, View(heat, "Weight of each pixel", caption)]
+
+
+def _embed(picture: Picture, side: int = 800) -> Embedded:
+    shown = overlays.shrink(picture, side)
+    height, width = shown.shape[:2]
+    return Embedded(figures.picture_uri(shown), width, height, max(width, height) < SMALL)
+
+
+def _class_keys(class_names: tuple[str, ...]) -> list[Key]:
+    return [Key(name, _css(overlays.class_color(i))) for i, name in enumerate(class_names) if i > 0]
+
+
+def _error_keys(content: ReportContent) -> list[Key]:
+    keys = [
+        Key("found", _css(overlays.RIGHT)),
+        Key("missed (false negative)", _css(overlays.MISSED)),
+        Key("not in the truth (false positive)", _css(overlays.EXTRA)),
+    ]
+    if len(content.class_names) > 2:
+        keys.append(Key("wrong class", _css(overlays.CONFUSED)))
+    return keys
+
+
+def _css(color: Color) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
+def _contents(values: Mapping[str, object], content: ReportContent) -> list[tuple[str, str]]:
+    """Anchors of the sections that the page has, in its order."""
+    sections = (
+        ("score", "Score", values["headline"]),
+        ("examples", "Examples", values["examples"]),
+        ("scores", "All scores", values["tables"]),
+        ("curves", "Curves", values["curves"]),
+        ("training", "Training", values["learning"]),
+        ("data", "Data", content.data or content.findings),
+        ("split", "Split", values["parts"]),
+        ("network-input", "Network input", values["augmentation"] or values["weights"]),
+        ("recipe", "Recipe", content.recipe_text),
+        ("environment", "Environment", content.environment),
+    )
+    return [(anchor, name) for anchor, name, present in sections if present]

@@ -1,0 +1,155 @@
+"""A run folder: what stands in it, and how its pages are written and read."""
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seglet import __version__
+from seglet.core.errors import ModelError, TrainingError
+from seglet.core.storage import write_text
+from seglet.recipe import Recipe, parse_recipe, to_text
+
+SHOWN_PACKAGES = ("torch", "lightning", "numpy", "scipy", "scikit-image", "pillow", "tifffile")
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where everything of one training run stands.
+
+    Attributes
+    ----------
+    folder : Path
+        recipe.yaml (resolved), split.yaml, run.yaml, history.csv, checkpoints/, model/, predictions/,
+        scores.json, scores.csv, report.html.
+    """
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / "recipe.yaml"
+
+    @property
+    def split(self) -> Path:
+        """Who trained, validated and tested."""
+        return self.folder / "split.yaml"
+
+    @property
+    def facts(self) -> Path:
+        """Where the data are, what was scored, on which machine."""
+        return self.folder / "run.yaml"
+
+    @property
+    def history(self) -> Path:
+        """One row a round."""
+        return self.folder / "history.csv"
+
+    @property
+    def model(self) -> Path:
+        """The model's folder."""
+        return self.folder / "model"
+
+    @property
+    def predictions(self) -> Path:
+        """Masks of the scored images."""
+        return self.folder / "predictions"
+
+    @property
+    def scores(self) -> Path:
+        """All scores."""
+        return self.folder / "scores.json"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.folder / "report.html"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self.recipe.is_file()
+
+
+def start_run(folder: Path, recipe: Recipe) -> Run:
+    """Begin a run in a new or empty folder.
+
+    Raises
+    ------
+    TrainingError
+        If something stands there already.
+    """
+    run = Run(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "a run" if run.exists else "files"
+        raise TrainingError(
+            folder,
+            found=f"{what} already",
+            expected="a new or empty folder",
+            remedy="Add --resume to go on with it, or choose another -o.",
+        )
+    write_text(run.recipe, to_text(recipe))
+    return run
+
+
+def resume_run(folder: Path) -> tuple[Run, Recipe]:
+    """Open an interrupted run and its recipe.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
+    run = Run(folder)
+    if not run.exists:
+        raise TrainingError(
+            folder,
+            found="no run to resume (no recipe.yaml)",
+            expected="the folder of an interrupted run",
+            remedy="Check the path, or train without --resume.",
+        )
+    return run, read_run_recipe(run)
+
+
+def read_run_recipe(run: Run) -> Recipe:
+    """The resolved recipe of a run."""
+    return parse_recipe(yaml.safe_load(run.recipe.read_text(encoding="utf-8")), str(run.recipe))
+
+
+def write_facts(run: Run, facts: dict[str, Any]) -> None:
+    """Write run.yaml."""
+    write_text(run.facts, yaml.safe_dump(facts, sort_keys=False, allow_unicode=True))
+
+
+def read_facts(run: Run) -> dict[str, Any]:
+    """Read run.yaml.
+
+    Raises
+    ------
+    ModelError
+        If the folder holds no finished run.
+    """
+    if not run.facts.is_file():
+        raise ModelError(
+            run.folder,
+            found="no finished run (no run.yaml)",
+            expected="a folder that `seglet train -o` wrote to the end",
+            remedy="Finish it with `seglet train … --resume`.",
+        )
+    facts: dict[str, Any] = yaml.safe_load(run.facts.read_text(encoding="utf-8"))
+    return facts
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine, for whoever repeats the run."""
+    found = {"seglet": __version__, "Python": platform.python_version(), "system": platform.platform()}
+    for name in SHOWN_PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

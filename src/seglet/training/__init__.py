@@ -1,0 +1,1 @@
+"""From prepared cases to trained weights, by Lightning."""

@@ -1,0 +1,132 @@
+"""What happens beside the training steps: the history, the listener, signals and the stop file."""
+
+import csv
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from seglet.core.events import Event, Tell
+from seglet.core.storage import write_text
+from seglet.training.clock import Clock
+
+COLUMNS = ("step", "epoch", "seconds", "learning_rate", "train_loss", "val_loss", "val_dice")
+STOP_FILE = "STOP"
+TELL_EVERY_S = 1.0
+
+
+class History(Callback):
+    """Writes one row a round to history.csv, and tells of it.
+
+    Parameters
+    ----------
+    path : Path
+        Where the table stands; rows beyond the resumed step are dropped.
+    clock : Clock
+        How far training is.
+    tell : callable
+        Hears of every round.
+    """
+
+    def __init__(self, path: Path, clock: Clock, tell: Tell) -> None:
+        self.path, self._clock, self._tell = path, clock, tell
+        self.rows: list[dict[str, float]] = []
+        self._told = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep what was written up to the step that training goes on from."""
+        kept = read_history(self.path) if self.path.is_file() else []
+        self.rows = [row for row in kept if row["step"] <= trainer.global_step]
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        """Tell how far training is, about once a second."""
+        if self._clock.elapsed - self._told >= TELL_EVERY_S:
+            self._told = self._clock.elapsed
+            self._tell(Event("training", done=round(1000 * self._clock.progress), total=1000))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the round's row."""
+        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "step": trainer.global_step,
+            "epoch": trainer.current_epoch,
+            "seconds": round(self._clock.elapsed, 2),
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            **{name: seen[name] for name in COLUMNS if name in seen},
+        }
+        self.rows.append(row)
+        write_history(self.path, self.rows)
+        figures = ", ".join(f"{name} {row[name]:.4f}" for name in COLUMNS[4:] if name in row)
+        self._tell(
+            Event("training", f"step {row['step']}: {figures}", round(1000 * self._clock.progress), 1000)
+        )
+
+
+def write_history(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write the table of rounds whole."""
+    lines = [",".join(COLUMNS)] + [",".join(str(row.get(name, "")) for name in COLUMNS) for row in rows]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """Read the table of rounds; empty cells are left out."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [{name: float(cell) for name, cell in row.items() if cell} for row in csv.DictReader(lines)]
+
+
+class Interruption(Callback):
+    """Ends training in good order on Ctrl-C, SIGTERM or a file named STOP; a second Ctrl-C ends it at once.
+
+    Parameters
+    ----------
+    folder : Path
+        Run folder, where a STOP file is looked for.
+    clock : Clock
+        What is stopped.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder, self._clock = folder, clock
+        self._before: dict[int, Any] = {}
+        self.by_signal: str | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listen to signals in place of Lightning, which would drop the round."""
+        handlers: dict[int, Callable[[int, Any], None]] = {
+            signal.SIGINT: self._stop,
+            signal.SIGTERM: self._stop,
+        }
+        for number, handler in handlers.items():
+            try:
+                self._before[number] = signal.signal(number, handler)
+            except ValueError:  # not the main thread: whoever called decides
+                return
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        """Look for the STOP file."""
+        if (self._folder / STOP_FILE).exists():
+            self._clock.stopped = True
+
+    def restore(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
+
+    def _stop(self, number: int, frame: Any) -> None:
+        self.by_signal = signal.Signals(number).name
+        self._clock.stopped = True
+        signal.signal(number, self._before[number])
+
+
+class StopWithClock(Callback):
+    """Ends training once the clock is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Told at the end of a round, after validation."""
+        trainer.should_stop = trainer.should_stop or self._clock.is_over

@@ -1,0 +1,239 @@
+"""Fit a network: the trainer, its callbacks, checkpoints, interruption and resumption."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader, IterableDataset
+
+from seglet.core.errors import MissingExtra, TrainingError
+from seglet.core.events import Event, Tell, quiet
+from seglet.core.storage import speaking_of
+from seglet.losses.combined import CombinedLoss, LossConfig
+from seglet.model import Model
+from seglet.networks.hardware import Precision, best_device, choose_precision, on_device
+from seglet.patches.sampler import PatchConfig, PatchSampler, fixed_windows
+from seglet.preprocessing.transform import Prepared
+from seglet.training.callbacks import History, Interruption, StopWithClock
+from seglet.training.clock import Clock
+from seglet.training.module import SegmentationModule
+from seglet.training.settings import FitConfig
+
+CHECKPOINTS = "checkpoints"
+LAST, BEST = "last", "best"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that says how a model is fitted."""
+
+    patches: PatchConfig
+    loss: LossConfig
+    fit: FitConfig
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended.
+
+    Attributes
+    ----------
+    history : tuple of dict
+        One row a round; columns of history.csv.
+    precision : Precision
+        Arithmetic that was used, and why.
+    interrupted : str or None
+        Name of the signal that ended it early; then the run can be resumed.
+    """
+
+    history: tuple[dict[str, float], ...]
+    precision: Precision
+    interrupted: str | None
+
+
+def fit(
+    model: Model,
+    train: Sequence[Prepared],
+    validation: Sequence[Prepared],
+    settings: Settings,
+    folder: Path,
+    *,
+    seconds: float,
+    resume: bool = False,
+    tell: Tell = quiet,
+) -> Outcome:
+    """Train the model's network in place; it holds the best averaged weights in the end.
+
+    Parameters
+    ----------
+    model : Model
+        What is trained.
+    train, validation : sequences of Prepared
+        Labelled cases; without validation cases the last weights are kept.
+    settings : Settings
+        How.
+    folder : Path
+        Run folder: history.csv and checkpoints/ are written there, a file STOP there ends training.
+    seconds : float
+        Time for training alone, where the settings give no number of steps.
+    resume : bool
+        Whether to go on from the last checkpoint.
+    tell : callable
+        Hears of progress.
+
+    Raises
+    ------
+    TrainingError
+        If the loss stops being a number.
+    """
+    device = best_device()
+    plan, config = model.card.plan, settings.fit
+    on_device(model.network, device)
+    sampler = PatchSampler(
+        train, plan.patch_size, plan.batch_size, settings.patches, seed=config.seed, device=device
+    )
+    example = sampler.batch(0).images
+    precision = choose_precision(config.precision, model.network, example, training=True)
+    tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
+    clock = Clock(config.steps, seconds, config.rounds)
+    module = SegmentationModule(model.network, CombinedLoss(settings.loss), sampler, clock, config)
+    history = History(folder / "history.csv", clock, tell)
+    interruption = Interruption(folder, clock)
+    callbacks = [history, interruption, StopWithClock(clock), *_keepers(folder, config, bool(validation))]
+    windows = fixed_windows(validation, plan.patch_size, config.validation_windows)
+    with _quiet_lightning(), speaking_of(folder):
+        trainer = _make_trainer(callbacks, folder, config, precision)
+        try:
+            _run(trainer, module, clock, windows, _checkpoint(folder, resume, tell))
+        finally:
+            interruption.restore()
+    _require_finite(history.rows)
+    _keep_best(module, folder, bool(windows))
+    return Outcome(tuple(history.rows), precision, interruption.by_signal)
+
+
+class Rounds(IterableDataset[int]):
+    """Counts steps until a round is over; the patches themselves are made on the device."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __iter__(self) -> Iterator[int]:
+        self._clock.start_round()
+        number = 0
+        while number == 0 or not self._clock.is_round_over:
+            yield number
+            number += 1
+
+
+def _run(
+    trainer: Trainer, module: SegmentationModule, clock: Clock, windows: list[Any], checkpoint: Path | None
+) -> None:
+    rounds = DataLoader(Rounds(clock), batch_size=None)
+    checks: Any = DataLoader(windows, batch_size=None) if windows else None  # type: ignore[arg-type]
+    trainer.fit(module, rounds, checks, ckpt_path=checkpoint, weights_only=True)
+
+
+def _make_trainer(
+    callbacks: list[Callback], folder: Path, config: FitConfig, precision: Precision
+) -> Trainer:
+    return Trainer(
+        accelerator="auto",
+        devices=1,
+        precision="bf16-mixed" if precision.bf16 else "32-true",
+        max_epochs=-1,
+        callbacks=callbacks,
+        logger=_tensorboard(folder) if config.tensorboard else False,
+        gradient_clip_val=config.clip or None,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+def _keepers(folder: Path, config: FitConfig, has_validation: bool) -> list[Callback]:
+    """Checkpoints of the last and the best round, and early stopping."""
+    place = folder / CHECKPOINTS
+    keepers: list[Callback] = [
+        ModelCheckpoint(place, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+    ]
+    if has_validation:
+        keepers.append(
+            ModelCheckpoint(
+                place,
+                filename=BEST,
+                monitor="val_loss",
+                save_on_train_epoch_end=False,
+                enable_version_counter=False,
+            )
+        )
+        if config.patience is not None:
+            keepers.append(
+                EarlyStopping("val_loss", patience=config.patience, check_on_train_epoch_end=False)
+            )
+    return keepers
+
+
+def _checkpoint(folder: Path, resume: bool, tell: Tell) -> Path | None:
+    path = folder / CHECKPOINTS / f"{LAST}.ckpt"
+    if not resume:
+        return None
+    if not path.is_file():
+        tell(Event("training", "no round had been finished: starting from the first step"))
+        return None
+    return path
+
+
+def _keep_best(module: SegmentationModule, folder: Path, has_validation: bool) -> None:
+    """Copy the best (or, without validation, the last) averaged weights into the network."""
+    path = folder / CHECKPOINTS / f"{BEST if has_validation else LAST}.ckpt"
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "averaged.module."
+    module.network.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    )
+    module.network.cpu().eval()
+
+
+def _require_finite(rows: list[dict[str, float]]) -> None:
+    if rows and not torch.isfinite(torch.tensor(rows[-1].get("train_loss", 0.0))):
+        raise TrainingError(
+            "training loss",
+            found=f"{rows[-1]['train_loss']} at step {int(rows[-1]['step'])}",
+            expected="a finite number",
+            remedy="Lower fit.learning_rate, keep fit.clip above 0, or set fit.precision to fp32.",
+        )
+
+
+def _tensorboard(folder: Path) -> TensorBoardLogger:
+    try:
+        return TensorBoardLogger(folder, name=None, version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "fit.tensorboard",
+            found="no TensorBoard",
+            expected="the extra tensorboard",
+            remedy="pip install 'seglet[tensorboard]'",
+        ) from error
+
+
+class _quiet_lightning(warnings.catch_warnings):
+    """Silence Lightning's advice on workers, loggers and signals; patches are made another way here."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")
+        warnings.filterwarnings("ignore", message=".*lr_scheduler.step.*")
+        for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        return entered

@@ -1,0 +1,130 @@
+"""The Lightning module: one training step, one validation step, the optimizer and the averaged weights."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+
+from seglet.losses.combined import CombinedLoss
+from seglet.networks.hardware import channels_last
+from seglet.patches.sampler import Batch, PatchSampler
+from seglet.training.clock import Clock
+from seglet.training.schedule import rate_factor
+from seglet.training.settings import FitConfig
+
+
+class SegmentationModule(LightningModule):
+    """Trains a network on patches and keeps a moving average of its weights.
+
+    Parameters
+    ----------
+    network : Module
+        What is trained.
+    loss : CombinedLoss
+        What is minimized.
+    sampler : PatchSampler
+        Where batches come from; the batch of a step depends on the seed and the step alone.
+    clock : Clock
+        How far training is.
+    config : FitConfig
+        Settings.
+    """
+
+    def __init__(
+        self, network: nn.Module, loss: CombinedLoss, sampler: PatchSampler, clock: Clock, config: FitConfig
+    ) -> None:
+        super().__init__()
+        self.network, self.loss, self.config = network, loss, config
+        self.averaged = AveragedModel(network, multi_avg_fn=_averaging(config.ema), use_buffers=True)
+        self._sampler, self._clock = sampler, clock
+        self._counts = torch.zeros(0)
+
+    def transfer_batch_to_device(
+        self, batch: int | Batch, device: torch.device, dataloader_idx: int
+    ) -> Batch:
+        """Make the patches of a training step, a mere number until here; move validation windows."""
+        if isinstance(batch, int):
+            return self._sampler.batch(self.global_step)
+        return Batch(*(t.to(device) for t in (batch.images, batch.labels, batch.weights)))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed + self.global_step)  # dropout: the same after an interruption
+            logits = self.network(channels_last(batch.images))
+        loss: Tensor = self.loss(logits.float(), batch.labels, batch.weights)
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.images))
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Average the weights, and tell the clock."""
+        self.averaged.update_parameters(self.network)
+        self._clock.step = self.global_step
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the counts of the last validation."""
+        self._counts = torch.zeros(3)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and counts of one window, by the averaged weights."""
+        labels, weights = batch.labels, batch.weights
+        logits = self.averaged(channels_last(batch.images)).float()
+        self.log("val_loss", self.loss(logits, labels, weights), batch_size=1)
+        predicted = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(1)
+        inside = weights > 0
+        right = (predicted == labels) & (labels > 0) & inside
+        sizes = [right, (predicted > 0) & inside, (labels > 0) & inside]
+        self._counts += torch.stack([size.sum().float().cpu() for size in sizes])
+
+    def on_validation_epoch_end(self) -> None:
+        """Foreground Dice over all windows, their pixels pooled."""
+        right, predicted, true = self._counts.tolist()
+        self.log("val_dice", 2 * right / (predicted + true) if predicted + true else float("nan"))
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer, and a schedule that follows the clock."""
+        optimizer = make_optimizer(self.network, self.config)
+        schedule = LambdaLR(optimizer, lambda _: rate_factor(self.config.schedule, self._clock.progress))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember how long training has lasted."""
+        checkpoint["elapsed"] = self._clock.elapsed
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on counting from there."""
+        self._clock.resume(checkpoint["global_step"], checkpoint["elapsed"])
+
+
+def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    """The optimizer of a recipe; biases and normalizations are not decayed."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    free = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    match config.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=config.learning_rate)
+        case "adam":
+            return torch.optim.Adam(groups, lr=config.learning_rate)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+
+
+def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential moving average whose memory grows from nothing: the random start is soon forgotten."""
+
+    @torch.no_grad()
+    def update(averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor) -> None:
+        n = float(n_averaged)
+        keep = min(decay, (1 + n) / (10 + n)) if decay else 0.0
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - keep)
+        else:
+            for mine, theirs in zip(averaged, current, strict=True):
+                mine.copy_(theirs)
+
+    return cast(Callable[[Any, Any, Any], None], update)

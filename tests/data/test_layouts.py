@@ -1,0 +1,106 @@
+"""Layouts are recognized from names alone."""
+
+from pathlib import Path
+
+import pytest
+
+from seglet.core.errors import ConfigError, DatasetError
+from seglet.data.layouts import Layout, count_pairs, recognize
+from seglet.io.files import File, list_files
+
+ROOT = Path("set")
+
+
+def names(text: str) -> list[File]:
+    return [File(ROOT, name) for name in text.split()]
+
+
+def test_kaggle_nuclei_are_known_below_a_top_folder_too() -> None:
+    plain = names("a/images/a.png a/masks/1.png a/masks/2.png b/images/b.png b/masks/3.png")
+    below = [File(ROOT, f"stage1_train/{file.name}") for file in plain]
+    for files in (plain, below):
+        layout = recognize(files)
+        assert layout.objects
+        assert count_pairs(layout, [file.name for file in files]) == 2
+
+
+def test_drive_has_splits_fields_of_view_and_a_second_observer() -> None:
+    files = names(
+        "DRIVE/training/images/21_training.tif DRIVE/training/1st_manual/21_manual1.gif "
+        "DRIVE/training/mask/21_training_mask.gif DRIVE/test/images/01_test.tif "
+        "DRIVE/test/1st_manual/01_manual1.gif DRIVE/test/2nd_manual/01_manual2.gif DRIVE/test/mask/01_test_mask.gif"
+    )
+    layout = recognize(files)
+    assert layout.name == "DRIVE"
+    assert count_pairs(layout, [file.name for file in files]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "image", "labels"),
+    [
+        ("images/1.png masks/1.png", "images/{id}.*", "masks/{id}.*"),
+        ("Images/1.png Masks/1_mask.tif", "Images/{id}.*", "Masks/{id}_mask.*"),
+        ("top/img/1.jpg top/gt/1.png", "top/img/{id}.*", "top/gt/{id}.*"),
+        ("train/images/1.png train/labels/1.png test/images/2.png test/labels/2.png",
+         "{split}/images/{id}.*", "{split}/labels/{id}.*"),
+        ("imagesTr/1.png labelsTr/1.png imagesTs/2.png labelsTs/2.png",
+         "images{split}/{id}.*", "labels{split}/{id}.*"),
+        ("train_images/1.png train_masks/1.png", "{split}_images/{id}.*", "{split}_masks/{id}.*"),
+        ("p1/images/1.png p1/masks/1.png p2/images/2.png p2/masks/2.png",
+         "{group}/images/{id}.*", "{group}/masks/{id}.*"),
+        ("images/p1/1.png masks/p1/1.png images/p2/2.png masks/p2/2.png",
+         "images/{group}/{id}.*", "masks/{group}/{id}.*"),
+        ("images/1.png cells/1.png", "images/{id}.*", "cells/{id}.*"),
+        ("a.png a_mask.png b.png b_mask.png", "{id}.*", "{id}_mask.*"),
+        ("a_img.png a_masks.png b_img.png b_masks.png", "{id}_img.*", "{id}_masks.*"),
+        ("img_a.png mask_a.png", "img_{id}.*", "mask_{id}.*"),
+        ("p/p_1.tif p/p_1_mask.tif q/q_1.tif q/q_1_mask.tif", "{group}/{id}.*", "{group}/{id}_mask.*"),
+        ("train/a.png train/a_seg.png test/b.png test/b_seg.png", "{split}/{id}.*", "{split}/{id}_seg.*"),
+        ("a.png b.tif", "{id}.*", None),
+        ("x/y/a.png x/y/b.png", "x/y/{id}.*", None),
+        ("x/a.png y/b.png", "**/{id}.*", None),
+        ("images/a.png extra/q.png extra/r.png", "images/{id}.*", None),
+    ],
+)  # fmt: skip
+def test_layouts_are_read_off_names(text: str, image: str, labels: str | None) -> None:
+    layout = recognize(names(text))
+    assert (layout.image, layout.labels) == (image, labels)
+
+
+def test_masks_are_fields_of_view_where_another_folder_holds_the_truth() -> None:
+    layout = recognize(names("images/1.png labels/1.png labels2/1.png masks/1.png"))
+    assert (layout.labels, layout.second, layout.fov) == ("labels/{id}.*", "labels2/{id}.*", "masks/{id}.*")
+
+
+@pytest.mark.parametrize(
+    "text", ["notes.txt", "images/a.png images/b.png labels/x.png labels/y.png", "one/a.png two/a.png", ""]
+)
+def test_what_cannot_be_told_is_explained(text: str) -> None:
+    with pytest.raises(DatasetError, match=r"expected folders called images.*Give a layout.*\{id\}"):
+        recognize(names(text))
+
+
+def test_layouts_without_an_id_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"layout\.image"):
+        Layout(image="images/*.png")
+    with pytest.raises(ConfigError, match=r"layout\.labels"):
+        Layout(image="images/{id}.png", labels="labels/*.png")
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("folder", "n_pairs"),
+    [
+        ("dsb2018/stage1_train.zip", 332),
+        ("dsb2018", 332),
+        ("bbbc039", 20),
+        ("chasedb1", 28),
+        ("hrf", 4),
+        ("isbi2012", 25),
+        ("vnc_em", 10),
+        ("lgg_mr", 141),
+    ],
+)
+def test_real_datasets_are_recognized(data_folder: Path, folder: str, n_pairs: int) -> None:
+    files = list_files(data_folder / folder)
+    assert count_pairs(recognize(files), [file.name for file in files]) == n_pairs

@@ -1,0 +1,276 @@
+"""Whole evaluations: which pixels count, how images are averaged, what is refused."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from sklearn import metrics as sk
+
+from seglet.core.errors import DatasetError, FormatError, GeometryError
+from seglet.core.events import Event
+from seglet.core.image import IGNORE, Image, Sample
+from seglet.metrics.curves import precision_recall_curve, roc_curve
+from seglet.metrics.evaluate import Prediction, evaluate
+from seglet.metrics.protocols import protocol_named
+from seglet.metrics.scores import METRICS
+
+PIXELS, DRIVE = protocol_named("pixels"), protocol_named("drive")
+NAMES = ("background", "vessel")
+SHAPE = (20, 24)
+
+
+def sample(name: str, labels: np.ndarray | None, **more: np.ndarray) -> Sample:
+    return Sample(name, Image(np.zeros((1, *SHAPE), np.uint8)), labels, **more)
+
+
+def pair(name: str, seed: int, **more: np.ndarray) -> tuple[Sample, Prediction]:
+    """Give a truth, and a prediction that is right more often than not."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(SHAPE) < 0.3).astype(np.uint8)
+    foreground = (0.6 * rng.random(SHAPE) + 0.35 * truth).astype(np.float32)
+    return sample(name, truth, **more), Prediction(
+        name, (foreground >= 0.5).astype(np.uint8), foreground[None]
+    )
+
+
+def left_half() -> np.ndarray:
+    fov = np.zeros(SHAPE, bool)
+    fov[:, :12] = True
+    return fov
+
+
+def test_hand_countable_image() -> None:
+    truth, predicted = np.array([[1, 1, 0, 0]], np.uint8), np.array([[1, 0, 1, 0]], np.uint8)
+    scores = evaluate([(sample("a", truth), Prediction("a", predicted))], NAMES, PIXELS)
+    for figures in (scores.pooled["vessel"], scores.images[0].classes["vessel"]):
+        assert figures["dice"] == 0.5
+        assert figures["iou"] == pytest.approx(1 / 3)
+        assert figures["accuracy"] == 0.5
+        assert math.isnan(figures["roc_auc"])
+    assert (scores.n_images, scores.images[0].n_pixels, scores.images[0].mean_dice) == (1, 4, 0.5)
+    assert scores.curves == {}
+    assert scores.threshold is scores.second_observer is scores.all_pixels is None
+    assert (scores.protocol, scores.rule) == ("pixels", PIXELS.rule)
+
+
+def test_pooled_figures_and_curves_are_of_all_pixels_together() -> None:
+    pairs = [pair(name, seed) for seed, name in enumerate("abc")]
+    scores = evaluate(pairs, NAMES, PIXELS)
+    truth = np.concatenate([s.labels.ravel() for s, _ in pairs])
+    marked = np.concatenate([p.labels.ravel() for _, p in pairs])
+    foreground = np.concatenate([p.probabilities.ravel() for _, p in pairs])
+    pooled = scores.pooled["vessel"]
+    assert tuple(pooled) == METRICS
+    assert pooled["f1"] == pytest.approx(sk.f1_score(truth, marked))
+    assert pooled["mcc"] == pytest.approx(sk.matthews_corrcoef(truth, marked))
+    assert pooled["roc_auc"] == pytest.approx(sk.roc_auc_score(truth, foreground))
+    assert pooled["pr_auc"] == pytest.approx(sk.average_precision_score(truth, foreground))
+    assert scores.curves["vessel"]["roc"] == roc_curve(truth == 1, foreground)
+    assert scores.curves["vessel"]["pr"] == precision_recall_curve(truth == 1, foreground)
+
+
+def test_mean_is_over_images_in_their_order() -> None:
+    pairs = [pair(name, seed) for seed, name in enumerate("cab")]
+    scores = evaluate(pairs, NAMES, PIXELS)
+    each = [sk.f1_score(s.labels.ravel(), p.labels.ravel()) for s, p in pairs]
+    assert [image.id for image in scores.images] == ["c", "a", "b"]
+    assert [image.classes["vessel"]["dice"] for image in scores.images] == pytest.approx(each)
+    interval = scores.mean["vessel"]["dice"]
+    assert interval.mean == pytest.approx(np.mean(each)) == scores.mean_dice.mean
+    assert min(each) <= interval.low < interval.mean < interval.high <= max(each)
+    assert set(scores.mean["vessel"]) == set(METRICS)
+    s, p = pairs[0]
+    assert scores.images[0].classes["vessel"]["roc_auc"] == pytest.approx(
+        sk.roc_auc_score(s.labels.ravel(), p.probabilities.ravel())
+    )
+
+
+def test_only_pixels_inside_the_field_of_view_count_and_the_rest_is_reported_apart() -> None:
+    fov = left_half()
+    truth, prediction = pair("a", 0, fov=fov)
+    scores = evaluate([(truth, prediction)], NAMES, DRIVE)
+    inside = evaluate(
+        [
+            (
+                replace(truth, labels=truth.labels[:, :12], fov=None),
+                Prediction("a", prediction.labels[:, :12], prediction.probabilities[:, :, :12]),
+            )
+        ],
+        NAMES,
+        DRIVE,
+    )
+    assert scores.pooled == inside.pooled
+    assert scores.curves == inside.curves
+    assert scores.images == inside.images
+    everywhere = evaluate([(replace(truth, fov=None), prediction)], NAMES, DRIVE)
+    assert scores.all_pixels is not None
+    assert scores.all_pixels["vessel"] == pytest.approx(everywhere.pooled["vessel"])
+    assert scores.all_pixels["vessel"]["dice"] != scores.pooled["vessel"]["dice"]
+    assert inside.all_pixels is None
+
+
+def test_what_stands_outside_the_field_of_view_changes_nothing_inside() -> None:
+    fov = left_half()
+    truth, prediction = pair("a", 0, fov=fov)
+    garbage = Prediction(
+        "a",
+        np.where(fov, prediction.labels, 1),
+        np.where(fov, prediction.probabilities, 1.0).astype(np.float32),
+    )
+    first, second = (evaluate([(truth, p)], NAMES, DRIVE) for p in (prediction, garbage))
+    assert first.pooled == second.pooled
+    assert first.all_pixels != second.all_pixels
+
+
+def test_plain_protocol_ignores_the_field_of_view() -> None:
+    truth, prediction = pair("a", 0, fov=left_half())
+    scores = evaluate([(truth, prediction)], NAMES, PIXELS)
+    assert scores.images[0].n_pixels == SHAPE[0] * SHAPE[1]
+    assert scores.all_pixels is None
+
+
+def test_unlabelled_pixels_never_count() -> None:
+    truth, prediction = pair("a", 0)
+    labels = truth.labels.copy()
+    labels[:, 12:] = IGNORE
+    unlabelled = evaluate([(replace(truth, labels=labels), prediction)], NAMES, PIXELS)
+    cut = evaluate([(replace(truth, fov=left_half()), prediction)], NAMES, DRIVE)
+    assert unlabelled.pooled == cut.pooled
+    assert unlabelled.curves == cut.curves
+    with_fov = evaluate([(replace(truth, labels=labels, fov=left_half()), prediction)], NAMES, DRIVE)
+    assert with_fov.all_pixels == with_fov.pooled
+
+
+def test_second_observer_is_scored_by_the_same_rule() -> None:
+    fov = left_half()
+    pairs = [pair(name, seed, fov=fov) for seed, name in enumerate("ab")]
+    other = pair("x", 9)[0].labels
+    pairs[0] = (replace(pairs[0][0], second=other), pairs[0][1])
+    observer = evaluate(pairs, NAMES, DRIVE).second_observer
+    assert observer is not None
+    assert observer.n_images == 1
+    expected = sk.f1_score(pairs[0][0].labels[fov], other[fov])
+    assert observer.pooled["vessel"]["f1"] == pytest.approx(expected)
+    assert observer.mean["vessel"]["f1"].mean == pytest.approx(expected)
+    assert math.isnan(observer.pooled["vessel"]["roc_auc"])
+
+
+def test_pixels_that_the_second_observer_left_out_do_not_count_for_him() -> None:
+    truth, prediction = pair("a", 0)
+    second = truth.labels.copy()
+    second[:, 12:] = IGNORE
+    observer = evaluate([(replace(truth, second=second), prediction)], NAMES, PIXELS).second_observer
+    assert observer is not None
+    assert observer.pooled["vessel"]["dice"] == 1
+
+
+def test_empty_image_is_left_out_of_the_mean_and_counted() -> None:
+    nothing = np.zeros(SHAPE, np.uint8)
+    empty = (sample("empty", nothing), Prediction("empty", nothing, np.zeros((1, *SHAPE), np.float32)))
+    scores = evaluate([pair("a", 0), pair("b", 1), empty], NAMES, PIXELS)
+    interval = scores.mean["vessel"]["dice"]
+    assert (interval.n, interval.n_absent) == (2, 1)
+    assert scores.mean_dice.n_absent == 1
+    assert math.isnan(scores.images[2].mean_dice)
+    wrong = (empty[0], replace(empty[1], labels=nothing + 1))
+    assert evaluate([pair("a", 0), wrong], NAMES, PIXELS).mean["vessel"]["dice"].mean < interval.mean / 1.5
+
+
+def test_several_classes_are_scored_one_against_the_rest() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, SHAPE).astype(np.uint8)
+    planes = rng.random((4, *SHAPE)).astype(np.float32)
+    np.put_along_axis(planes, truth[None].astype(int), 1.2, axis=0)
+    planes[:, ::3] = rng.random(planes[:, ::3].shape)
+    planes /= planes.sum(axis=0)
+    labels = planes.argmax(axis=0).astype(np.uint8)
+    names = ("background", "a", "b", "absent")
+    scores = evaluate([(sample("x", truth), Prediction("x", labels, planes))], names, PIXELS)
+    assert list(scores.pooled) == ["a", "b", "absent"]
+    for index, name in ((1, "a"), (2, "b")):
+        expected = sk.roc_auc_score((truth == index).ravel(), planes[index].ravel())
+        assert scores.pooled[name]["roc_auc"] == pytest.approx(expected)
+    assert scores.pooled["absent"]["dice"] == 0  # predicted, never true
+    assert math.isnan(scores.pooled["absent"]["roc_auc"])
+    dices = [scores.pooled[name]["dice"] for name in names[1:]]
+    assert scores.pooled_mean_dice == scores.images[0].mean_dice == pytest.approx(np.mean(dices))
+
+
+def test_two_planes_for_two_classes_are_taken_as_well() -> None:
+    truth, prediction = pair("a", 0)
+    foreground = prediction.probabilities
+    both = replace(prediction, probabilities=np.concatenate([1 - foreground, foreground]))
+    first, second = (evaluate([(truth, p)], NAMES, PIXELS) for p in (prediction, both))
+    assert first.pooled == second.pooled
+
+
+def test_one_image_without_probabilities_leaves_no_pooled_curve() -> None:
+    truth, prediction = pair("b", 1)
+    scores = evaluate([pair("a", 0), (truth, replace(prediction, probabilities=None))], NAMES, PIXELS)
+    assert scores.curves == {}
+    assert math.isnan(scores.pooled["vessel"]["roc_auc"])
+    assert scores.mean["vessel"]["roc_auc"].n == 1
+
+
+def test_pairs_are_taken_one_at_a_time_and_told() -> None:
+    events: list[Event] = []
+
+    def stream() -> Iterator[tuple[Sample, Prediction]]:
+        for n_before, name in enumerate("abc"):
+            assert len(events) == n_before
+            yield pair(name, n_before)
+
+    scores = evaluate(stream(), NAMES, PIXELS, threshold=0.4, tell=events.append)
+    assert scores.threshold == 0.4
+    assert [event.done for event in events] == [1, 2, 3]
+
+
+def test_misfits_name_the_image() -> None:
+    truth, prediction = pair("eye7", 0)
+    for wrong, text in (
+        (replace(prediction, labels=prediction.labels[:5]), r"eye7.*\(5, 24\).*\(20, 24\)"),
+        (replace(prediction, id="eye8"), "eye7.*eye8"),
+        (replace(prediction, probabilities=prediction.probabilities[:, :5]), r"eye7.*\(1, 5, 24\)"),
+        (replace(prediction, probabilities=np.zeros((3, *SHAPE), np.float32)), r"eye7.*\(3, 20, 24\)"),
+    ):
+        with pytest.raises(GeometryError, match=text):
+            evaluate([(truth, wrong)], NAMES, PIXELS)
+
+
+def test_nan_probability_names_the_image() -> None:
+    truth, prediction = pair("eye7", 0)
+    prediction.probabilities[0, 3, 3] = np.nan
+    with pytest.raises(FormatError, match="eye7"):
+        evaluate([(truth, prediction)], NAMES, PIXELS)
+
+
+def test_nothing_to_score_is_refused() -> None:
+    with pytest.raises(DatasetError, match="no image"):
+        evaluate([], NAMES, PIXELS)
+    with pytest.raises(DatasetError, match="eye7"):
+        evaluate([(sample("eye7", None), pair("eye7", 0)[1])], NAMES, PIXELS)
+
+
+@pytest.mark.data
+def test_second_observer_of_chasedb1_agrees_as_people_do(data_folder: Path) -> None:
+    def mask(name: str) -> np.ndarray:
+        with Picture.open(data_folder / "chasedb1" / name) as picture:
+            return (np.asarray(picture.convert("L")) > 127).astype(np.uint8)
+
+    pairs = []
+    for eye in ("11L", "11R", "12L", "12R", "13L", "13R", "14L", "14R"):
+        truth, second = mask(f"labels1/Image_{eye}_1stHO.png"), mask(f"labels2/Image_{eye}_2ndHO.png")
+        fov = mask(f"masks/mask_{eye}.png") > 0
+        case = Sample(eye, Image(np.zeros((1, *truth.shape), np.uint8)), truth, fov=fov, second=second)
+        pairs.append((case, Prediction(eye, second)))
+    scores = evaluate(pairs, NAMES, protocol_named("chasedb1"))
+    pooled, observer, everywhere = scores.pooled["vessel"], scores.second_observer, scores.all_pixels
+    assert observer is not None
+    assert everywhere is not None
+    assert observer.pooled["vessel"] == pytest.approx(pooled, nan_ok=True)
+    assert 0.75 < pooled["f1"] < 0.83
+    assert 0.94 < pooled["accuracy"] < everywhere["vessel"]["accuracy"]

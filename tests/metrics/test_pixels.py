@@ -1,0 +1,144 @@
+"""Pixel scores: countable by hand, equal to scikit-learn's, and stated for absent classes."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn import metrics as sk
+
+from seglet.core.errors import ConfigError, GeometryError
+from seglet.core.image import IGNORE
+from seglet.metrics.pixels import PIXEL_METRICS, class_scores, confusion_matrix, dice, iou
+
+TRUTH = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [0, 0, 2, IGNORE]], np.uint8)
+PREDICTED = np.array([[0, 1, 1, 1], [0, 2, 0, 2], [0, 0, 2, 1]], np.uint8)
+labels = arrays.arrays(np.uint8, st.tuples(st.integers(2, 9), st.integers(2, 9)), elements=st.integers(0, 2))
+
+
+def binary_matrix(tp: int, fp: int, fn: int, tn: int) -> np.ndarray:
+    return np.array([[tn, fp], [fn, tp]], np.int64)
+
+
+def test_confusion_matrix_by_hand_leaves_out_unlabelled_pixels() -> None:
+    np.testing.assert_array_equal(confusion_matrix(TRUTH, PREDICTED, 3), [[4, 1, 0], [0, 2, 1], [1, 0, 2]])
+
+
+def test_confusion_matrix_counts_valid_pixels_only() -> None:
+    valid = np.zeros(TRUTH.shape, bool)
+    valid[0] = True
+    np.testing.assert_array_equal(
+        confusion_matrix(TRUTH, PREDICTED, 3, valid), [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
+    )
+    assert confusion_matrix(TRUTH, PREDICTED, 3, np.zeros(TRUTH.shape, bool)).sum() == 0
+
+
+def test_confusion_matrix_leaves_its_arguments_alone() -> None:
+    valid = np.ones(TRUTH.shape, bool)
+    confusion_matrix(TRUTH, PREDICTED, 3, valid)
+    assert valid.all()
+
+
+@given(labels, st.integers(0, 2**32 - 1))
+def test_confusion_matrix_is_scikit_learns(truth: np.ndarray, seed: int) -> None:
+    predicted = np.random.default_rng(seed).integers(0, 3, truth.shape).astype(np.uint8)
+    expected = sk.confusion_matrix(truth.ravel(), predicted.ravel(), labels=[0, 1, 2])
+    np.testing.assert_array_equal(confusion_matrix(truth, predicted, 3), expected)
+
+
+def test_two_hundred_classes_do_not_overflow() -> None:
+    truth = np.arange(200, dtype=np.uint8)
+    np.testing.assert_array_equal(confusion_matrix(truth, truth, 200), np.eye(200))
+
+
+def test_unknown_class_is_refused() -> None:
+    with pytest.raises(ConfigError, match="class 2"):
+        confusion_matrix(TRUTH, PREDICTED, 2)
+    with pytest.raises(ConfigError, match="class 255"):
+        confusion_matrix(TRUTH[:1], np.full((1, 4), 255, np.uint8), 3)
+
+
+def test_different_shapes_are_refused() -> None:
+    with pytest.raises(GeometryError, match=r"\(3, 4\).*\(4, 3\)"):
+        confusion_matrix(TRUTH, PREDICTED.T, 3)
+    with pytest.raises(GeometryError):
+        confusion_matrix(TRUTH, PREDICTED, 3, np.ones((2, 2), bool))
+    with pytest.raises(GeometryError):
+        dice(TRUTH > 0, PREDICTED.T > 0)
+    with pytest.raises(GeometryError):
+        iou(TRUTH > 0, PREDICTED.T > 0)
+
+
+def test_class_scores_by_hand() -> None:
+    scores = class_scores(binary_matrix(tp=6, fp=2, fn=4, tn=8), 1)
+    assert tuple(scores) == PIXEL_METRICS
+    assert scores["dice"] == scores["f1"] == 12 / 18
+    assert scores["iou"] == 6 / 12
+    assert scores["accuracy"] == 14 / 20
+    assert scores["sensitivity"] == 6 / 10
+    assert scores["specificity"] == 8 / 10
+    assert scores["balanced_accuracy"] == pytest.approx(0.7)
+    assert scores["precision"] == 6 / 8
+    assert scores["mcc"] == pytest.approx((6 * 8 - 2 * 4) / math.sqrt(8 * 10 * 10 * 12))
+
+
+@given(labels, st.integers(0, 2**32 - 1), st.integers(0, 2))
+def test_class_scores_are_scikit_learns(truth: np.ndarray, seed: int, index: int) -> None:
+    predicted = np.random.default_rng(seed).integers(0, 3, truth.shape).astype(np.uint8)
+    t, p = (truth == index).ravel(), (predicted == index).ravel()
+    scores = class_scores(confusion_matrix(truth, predicted, 3), index)
+    if not t.any() or t.all():
+        return
+    expected = {
+        "dice": sk.f1_score(t, p, zero_division=0),
+        "iou": sk.jaccard_score(t, p, zero_division=0),
+        "accuracy": sk.accuracy_score(t, p),
+        "balanced_accuracy": sk.balanced_accuracy_score(t, p),
+        "sensitivity": sk.recall_score(t, p),
+        "specificity": sk.recall_score(~t, ~p),
+        "precision": sk.precision_score(t, p, zero_division=0),
+        "f1": sk.f1_score(t, p, zero_division=0),
+        "mcc": sk.matthews_corrcoef(t, p),
+    }
+    assert scores == pytest.approx(expected)
+
+
+def test_class_absent_from_both_scores_nan() -> None:
+    assert all(math.isnan(value) for value in class_scores(binary_matrix(0, 0, 0, 9), 1).values())
+
+
+@pytest.mark.parametrize("matrix", [binary_matrix(0, 3, 0, 6), binary_matrix(0, 0, 3, 6)])
+def test_class_absent_from_one_scores_zero(matrix: np.ndarray) -> None:
+    scores = class_scores(matrix, 1)
+    for metric in ("dice", "iou", "f1", "precision", "sensitivity", "mcc"):
+        assert scores[metric] == 0
+    assert scores["accuracy"] == 6 / 9
+
+
+def test_class_that_is_everything_has_no_specificity() -> None:
+    scores = class_scores(binary_matrix(9, 0, 0, 0), 1)
+    assert scores["dice"] == scores["sensitivity"] == scores["accuracy"] == 1
+    assert math.isnan(scores["specificity"])
+    assert math.isnan(scores["mcc"])
+
+
+def test_counts_of_many_large_images_do_not_overflow() -> None:
+    big = 10**9
+    assert class_scores(binary_matrix(big, big, big, 7 * big), 1)["mcc"] == pytest.approx(0.375)
+
+
+@given(labels, st.integers(0, 2**32 - 1))
+def test_dice_and_iou_agree_with_the_counts_and_each_other(truth: np.ndarray, seed: int) -> None:
+    predicted = np.random.default_rng(seed).integers(0, 3, truth.shape).astype(np.uint8)
+    scores = class_scores(confusion_matrix(truth, predicted, 3), 1)
+    d, j = dice(truth == 1, predicted == 1), iou(truth == 1, predicted == 1)
+    np.testing.assert_allclose([d, j, d / (2 - d)], [scores["dice"], scores["iou"], j])
+
+
+def test_dice_of_nothing_is_nan() -> None:
+    nothing = np.zeros((2, 2), bool)
+    assert math.isnan(dice(nothing, nothing))
+    assert math.isnan(iou(nothing, nothing))
+    assert dice(nothing, ~nothing) == iou(nothing, ~nothing) == 0

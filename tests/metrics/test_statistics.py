@@ -1,0 +1,71 @@
+"""The bootstrap interval of a mean over images."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import bootstrap
+
+from seglet.metrics.statistics import Interval, bootstrap_mean
+
+
+def test_interval_is_scipys_percentile_bootstrap() -> None:
+    values = np.random.default_rng(0).beta(8, 2, 40)
+    found = bootstrap_mean(values)
+    oracle = bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(1))
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(oracle.confidence_interval.low, abs=2e-3)
+    assert found.high == pytest.approx(oracle.confidence_interval.high, abs=2e-3)
+
+
+def test_interval_covers_the_true_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(3)
+    n_covered = 0
+    for _ in range(100):
+        found = bootstrap_mean(rng.normal(0.8, 0.1, 30), n_draws=500)
+        n_covered += found.low <= 0.8 <= found.high
+    assert 86 <= n_covered <= 100
+
+
+def test_same_seed_same_interval() -> None:
+    values = [0.1, 0.5, 0.9]
+    assert bootstrap_mean(values) == bootstrap_mean(values)
+    assert bootstrap_mean(np.arange(30.0), seed=1) != bootstrap_mean(np.arange(30.0), seed=2)
+
+
+def test_nan_is_left_out_and_counted() -> None:
+    found = bootstrap_mean([0.2, math.nan, 0.4, math.nan])
+    assert (found.mean, found.n, found.n_absent) == (pytest.approx(0.3), 2, 2)
+    assert bootstrap_mean([0.2, 0.4]).low == found.low
+
+
+def test_no_value_is_nan_and_one_value_has_no_interval() -> None:
+    nothing = bootstrap_mean([math.nan])
+    assert math.isnan(nothing.mean)
+    assert (nothing.n, nothing.n_absent) == (0, 1)
+    assert math.isnan(bootstrap_mean([]).mean)
+    one = bootstrap_mean([0.7])
+    assert one.mean == 0.7
+    assert math.isnan(one.low)
+    assert math.isnan(one.high)
+
+
+def test_more_values_than_fit_in_one_batch() -> None:
+    found = bootstrap_mean(np.tile([0.0, 1.0], 50_000), n_draws=60)
+    assert 0.49 < found.low < found.mean < found.high < 0.51
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20))
+def test_mean_lies_in_its_interval(values: list[float]) -> None:
+    found = bootstrap_mean(values, n_draws=100)
+    assert found.low <= found.mean <= found.high
+
+
+def test_interval_survives_json_with_its_nan() -> None:
+    written = bootstrap_mean([0.7]).model_dump_json()
+    assert '"low":null' in written
+    again = Interval.model_validate_json(written)
+    assert math.isnan(again.low)
+    assert again.mean == 0.7
