@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from pydantic import Field, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from seglet import __version__
@@ -98,7 +98,7 @@ def save_model(model: Model, folder: Path) -> Path:
         weights = {
             name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()
         }
-        save_file(weights, aside / WEIGHTS)
+        (aside / WEIGHTS).write_bytes(save(weights))  # save_file would hide the system's error of a full disk
         card = yaml.safe_dump(model.card.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (aside / CARD).write_text(card, encoding="utf-8")
     return folder

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seglet.core.events import Event, Tell
 from seglet.core.image import IGNORE, Sample
@@ -28,7 +29,7 @@ def predict_sample(sample: Sample, model: Model, engine: TorchEngine) -> Predict
 
 
 def with_threshold(model: Model, samples: Sequence[Sample], tell: Tell) -> Model:
-    """Choose the probability above which a pixel is foreground by the largest Dice on training images.
+    """Choose the probability above which a pixel is foreground, by Dice on training images.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ def with_threshold(model: Model, samples: Sequence[Sample], tell: Tell) -> Model
         probabilities = predict_image(sample.image, model, engine)
         truths.append(np.asarray(sample.labels)[counted] == 1)
         scores.append(probabilities[0][counted])
-    threshold = best_threshold(np.concatenate(truths), np.concatenate(scores))
-    told = f"largest Dice on {len(chosen)} training and validation images"
+    threshold = _rarer_class_threshold(np.concatenate(truths), np.concatenate(scores))
+    told = f"largest Dice of the rarer class on {len(chosen)} training and validation images"
     tell(Event("threshold", f"{threshold:.3f} ({told})", len(chosen), len(chosen)))
     return replace(model, card=model.card.model_copy(update={"threshold": threshold, "threshold_from": told}))
 
@@ -83,6 +84,13 @@ def seconds_to_score(model: Model, samples: Sequence[Sample]) -> float:
     per_pixel = (time.perf_counter() - start) / side**2
     n_pixels = sum(int(np.prod(model.card.plan.resize or s.image.shape)) for s in samples)
     return per_pixel * n_pixels
+
+
+def _rarer_class_threshold(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:
+    """Dice of a class that covers most of the image hardly moves with the threshold; its complement's does."""
+    if truth.mean() <= 0.5:
+        return best_threshold(truth, scores)
+    return 1 - best_threshold(~truth, 1 - scores)
 
 
 def _counted(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

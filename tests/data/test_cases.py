@@ -56,10 +56,13 @@ def test_chase_cases_are_named_by_their_image_and_grouped_by_patient(tmp_path: P
 def test_drive_test_images_may_lack_labels(tmp_path: Path) -> None:
     found = dataset(
         tmp_path,
-        "training/images/21_training.tif training/1st_manual/21_manual1.gif training/mask/21_training_mask.gif "
-        "test/images/01_test.tif test/mask/01_test_mask.gif",
+        "training/images/21_training.tif training/1st_manual/21_manual1.gif "
+        "training/mask/21_training_mask.gif test/images/01_test.tif test/mask/01_test_mask.gif",
     )
-    assert [(case.id, case.split, len(case.labels)) for case in found.cases] == [("01", "test", 0), ("21", "train", 1)]
+    assert [(case.id, case.split, len(case.labels)) for case in found.cases] == [
+        ("01", "test", 0),
+        ("21", "train", 1),
+    ]
     assert all(case.fov for case in found.cases)
 
 

@@ -28,7 +28,8 @@ def test_drive_has_splits_fields_of_view_and_a_second_observer() -> None:
     files = names(
         "DRIVE/training/images/21_training.tif DRIVE/training/1st_manual/21_manual1.gif "
         "DRIVE/training/mask/21_training_mask.gif DRIVE/test/images/01_test.tif "
-        "DRIVE/test/1st_manual/01_manual1.gif DRIVE/test/2nd_manual/01_manual2.gif DRIVE/test/mask/01_test_mask.gif"
+        "DRIVE/test/1st_manual/01_manual1.gif DRIVE/test/2nd_manual/01_manual2.gif "
+        "DRIVE/test/mask/01_test_mask.gif"
     )
     layout = recognize(files)
     assert layout.name == "DRIVE"

@@ -15,7 +15,9 @@ from seglet.io.files import File
 
 def cases(*names: str) -> list[Case]:
     root = Path("set")
-    return [Case(name, File(root, f"images/{name}.png"), (File(root, f"masks/{name}.png"),)) for name in names]
+    return [
+        Case(name, File(root, f"images/{name}.png"), (File(root, f"masks/{name}.png"),)) for name in names
+    ]
 
 
 def numbered(n: int) -> list[Case]:

@@ -43,7 +43,10 @@ def test_a_folder_of_archives_gives_what_is_in_them(tmp_path: Path) -> None:
     for name in ("images", "masks"):
         with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
             archive.writestr(f"{name}/1.png", b"")
-    assert [file.name for file in list_files(tmp_path) if file.suffix == ".png"] == ["images/1.png", "masks/1.png"]
+    assert [file.name for file in list_files(tmp_path) if file.suffix == ".png"] == [
+        "images/1.png",
+        "masks/1.png",
+    ]
 
 
 def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
@@ -154,7 +157,9 @@ def test_spacing_is_read_where_its_unit_is_a_length(tmp_path: Path) -> None:
     tifffile.imwrite(path, RAMP, resolution=(5000, 5000), resolutionunit="CENTIMETER")
     image = read_image(as_file(path))
     assert (image.spacing, image.unit) == ((0.002, 0.002), "mm")
-    tifffile.imwrite(tmp_path / "o.ome.tif", RAMP, metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.4})
+    tifffile.imwrite(
+        tmp_path / "o.ome.tif", RAMP, metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.4}
+    )
     assert read_image(as_file(tmp_path / "o.ome.tif")).spacing == (0.4, 0.5)
 
 
@@ -246,10 +251,14 @@ def test_probabilities_come_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.data
 def test_real_corner_cases_are_read(data_folder: Path) -> None:
     folder = data_folder / "formats" / "png_tif"
-    shapes = {file.stem: read_image(file).pixels for file in list_files(folder) if file.suffix in (".png", ".tif")}
+    shapes = {
+        file.stem: read_image(file).pixels for file in list_files(folder) if file.suffix in (".png", ".tif")
+    }
     assert shapes["sub-png_sample-16rgb_SEM"].dtype == np.uint16
     assert {pixels.shape[0] for name, pixels in shapes.items() if "rgb" in name} == {3}
-    assert {pixels.shape[0] for name, pixels in shapes.items() if "gray" in name and "alpha" not in name} == {1}
+    assert {pixels.shape[0] for name, pixels in shapes.items() if "gray" in name and "alpha" not in name} == {
+        1
+    }
     mask = read_mask(list_files(data_folder / "bbbc039" / "masks")[0])
     assert mask.shape == (520, 696)
     assert read_image(as_file(data_folder / "hrf" / "images" / "01_dr.JPG")).pixels.shape == (3, 2336, 3504)

@@ -74,14 +74,8 @@ def cover(shape: tuple[int, ...], window: tuple[int, ...], margin: tuple[int, ..
     GeometryError
         If nothing is left to write between the margins.
     """
+    _require_core(window, margin)
     cores = tuple(w - 2 * m for w, m in zip(window, margin, strict=True))
-    if min(cores) < 1:
-        raise GeometryError(
-            "tile",
-            found=f"a window of {window} with a margin of {margin}",
-            expected="a window larger than twice its margin",
-            remedy=f"Use a window of at least {tuple(2 * m + 1 for m in margin)}.",
-        )
     steps = [range(0, n, core) for n, core in zip(shape, cores, strict=True)]
     for corner in product(*steps):
         write = Region(corner, tuple(a + core for a, core in zip(corner, cores, strict=True))).within(shape)
@@ -156,22 +150,38 @@ def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
     -------
     list of Stripe
         From first to last; a short axis takes a single one.
+
+    Raises
+    ------
+    GeometryError
+        If nothing is left of a window between its margins.
     """
-    count = 1 if n <= window else max(2, round(n / (window - 2 * margin)))
-    core = -(-n // count)
+    _require_core((window,), (margin,))
+    wished = 1 if n <= window else max(2, round(n / (window - 2 * margin)))
+    core = -(-n // wished)
+    count = -(-n // core)
     around = margin if count > 1 else 0
     extent = -(-(core + 2 * around) // multiple) * multiple
-    before = (extent - core) // 2
-    ramp = (np.arange(2 * around) + 0.5) / max(1, 2 * around)
-    found = []
-    for number in range(count):
-        start = number * core - before
-        place = np.arange(extent) + start
-        weights = ((place >= 0) & (place < n)).astype(np.float64)
-        left, right = number * core, (number + 1) * core
-        if number > 0:
-            weights *= np.interp(place, left - around + np.arange(2 * around), ramp, left=0, right=1)
-        if number < count - 1:
-            weights *= np.interp(place, right - around + np.arange(2 * around), 1 - ramp, left=1, right=0)
-        found.append(Stripe(start, extent, weights.astype(np.float32)))
-    return found
+    numbers = np.arange(count)[:, None]
+    places = numbers * core - (extent - core) // 2 + np.arange(extent)
+    width = max(1, 2 * around)
+    rise = np.clip((places - numbers * core + 0.5) / width + 0.5, 0, 1)
+    fall = np.clip(((numbers + 1) * core - places - 0.5) / width + 0.5, 0, 1)
+    weights = np.where(numbers > 0, rise, 1) * np.where(numbers < count - 1, fall, 1)
+    weights = weights * ((places >= 0) & (places < n))
+    at = np.clip(places, 0, n - 1)
+    total = np.bincount(
+        at.ravel(), weights.ravel(), n
+    )  # 1, unless the margin is so wide that three windows meet
+    shares = (weights / total[at]).astype(np.float32)
+    return [Stripe(int(place[0]), extent, share) for place, share in zip(places, shares, strict=True)]
+
+
+def _require_core(window: tuple[int, ...], margin: tuple[int, ...]) -> None:
+    if any(w <= 2 * m for w, m in zip(window, margin, strict=True)):
+        raise GeometryError(
+            "tile",
+            found=f"a window of {window} with a margin of {margin}",
+            expected="a window larger than twice its margin",
+            remedy=f"Use a window of at least {tuple(2 * m + 1 for m in margin)}.",
+        )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from seglet.core.errors import StorageError
 
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -39,7 +41,13 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a folder beside `path` to fill, and put it in the place of `path` once the block succeeds."""
+    """Give a folder beside `path` to fill, and put it in the place of `path` once the block succeeds.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full or the folder cannot be written; the folder that was at `path` stays then.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     old = path.with_name(f".{path.name}.{os.getpid()}.old")
     with speaking_of(path):
@@ -47,10 +55,12 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             yield aside
-            if path.exists():
+            if path.is_dir():
                 path.replace(old)
             aside.replace(path)
         finally:
+            if old.exists() and not path.exists():  # the second renaming failed
+                old.replace(path)
             shutil.rmtree(aside, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
 
@@ -61,12 +71,12 @@ def speaking_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             free = "free some space or choose another disk"
             raise StorageError(
                 path, found="a full disk", expected="room to write", remedy=f"Please {free}."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in NOT_WRITABLE:
             raise StorageError(
                 path,
                 found=f"a place that cannot be written ({error.strerror})",

@@ -13,6 +13,7 @@ Value = int | tuple[int, int, int]
 Choice = Literal["auto", "values", "colors", "instances", "objects", "binary"]
 
 MAX_COLORS = 32
+LEAST_AREA = 8  # pixels; colors of mostly fewer are compression noise, not objects
 OBJECT = (LabelClass(name="background", value=0), LabelClass(name="object", value=255))
 OVERRIDE = "Say masks.encoding, or list masks.classes with the value or color of each."
 
@@ -108,7 +109,8 @@ def _from_colors(surveys: Sequence[Survey], total: Tally, encoding: Choice, igno
     """Few colors are classes; many are objects, if most of them are in one piece."""
     if len(total.values) > (MAX_COLORS if encoding == "auto" else MAX_CLASSES):
         pieces = np.concatenate([one.n_pieces[one.values != 0] for one in surveys])
-        if encoding == "auto" and (pieces == 1).mean() >= 0.5:
+        areas = np.concatenate([one.counts[one.values != 0] for one in surveys])
+        if encoding == "auto" and (pieces == 1).mean() >= 0.5 and np.median(areas) >= LEAST_AREA:
             return Labels(encoding="instances", classes=OBJECT, ignore=ignore)
         remedy = f"Masks must not be saved as JPEG or with soft edges. {OVERRIDE}"
         found = f"{len(total.values)} colors"

@@ -19,8 +19,8 @@ class Pairing(NamedTuple):
 def pair_stems(images: Collection[str], others: Collection[str]) -> Pairing | None:
     """Find name patterns that pair images with their labels.
 
-    Tried in turn: the same name, one name inside the other, what is left between affixes common to all,
-    the number in the name.
+    Tried in turn: the same name, one name inside the other, the number in the name, what is left between
+    affixes common to all.
 
     Parameters
     ----------
@@ -30,17 +30,16 @@ def pair_stems(images: Collection[str], others: Collection[str]) -> Pairing | No
     Returns
     -------
     Pairing or None
-        The first that pairs at least half of the smaller side; None if none does.
+        The first that pairs most; None if none pairs at least half of the smaller side.
     """
-    candidates = (_same, _contained, _containing, _between_affixes, _numbered)
-    needed = max(1, min(len(images), len(others)) / 2)
-    for candidate in candidates:
-        patterns = candidate(images, others)
-        if patterns is not None:
-            n_pairs = _count_pairs(*patterns, images, others)
-            if n_pairs >= needed:
-                return Pairing(*patterns, n_pairs)
-    return None
+    candidates = [
+        find(images, others) for find in (_same, _contained, _containing, _numbered, _between_affixes)
+    ]
+    counted = [
+        Pairing(*found, _count_pairs(*found, images, others)) for found in candidates if found is not None
+    ]
+    best = max(counted, key=lambda pairing: pairing.n_pairs)
+    return best if best.n_pairs >= max(1, min(len(images), len(others)) / 2) else None
 
 
 def _same(images: Collection[str], others: Collection[str]) -> tuple[str, str]:
@@ -64,8 +63,9 @@ def _between_affixes(images: Collection[str], others: Collection[str]) -> tuple[
     if min(len(images), len(others)) < 2:
         return None
     first, second = _common_affixes(images), _common_affixes(others)
-    n_shared = len(_common_start([first[0][::-1], second[0][::-1]]))
-    n_shared_end = len(_common_start([first[1], second[1]]))
+    # letters and digits that both sides have in common are part of the name: 0 in 00, 01 … and l00, l01 …
+    n_shared = len(_word_start(_common_start([first[0][::-1], second[0][::-1]])))
+    n_shared_end = len(_word_start(_common_start([first[1], second[1]])))
     patterns = [
         f"{literal(start[: len(start) - n_shared])}{{key}}{literal(end[n_shared_end:])}"
         for start, end in (first, second)
@@ -100,6 +100,11 @@ def _common_start(texts: Collection[str]) -> str:
     shortest, longest = min(texts), max(texts)  # in the order of the alphabet: they differ first
     n = next((k for k, letter in enumerate(shortest) if longest[k] != letter), len(shortest))
     return shortest[:n]
+
+
+def _word_start(text: str) -> str:
+    found = re.match(r"[^\W_]*", text)
+    return found[0] if found else ""
 
 
 def _common_affixes(names: Collection[str]) -> tuple[str, str]:

@@ -44,7 +44,7 @@ SYNTAX = (
     "**/ for any folders, {split} for train, validation or test, {group} for a patient or specimen."
 )
 
-_TOKEN = re.compile(r"\{[^{}]*\}|\*\*/|\*\*|\.\*$|\*|[^{*.]+|.")
+_TOKEN = re.compile(r"\{[^{}]*\}|\*\*/|\*\*|\.\*$|\*|[^{}*.]+|.")
 
 
 @lru_cache(maxsize=256)

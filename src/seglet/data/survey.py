@@ -74,7 +74,7 @@ def survey_mask(mask: NDArray[np.integer]) -> Survey:
 
 def connected_pieces(values: NDArray[np.integer | np.bool_]) -> NDArray[np.int32]:
     """Number the pieces of equal value that touch, also at corners; 0 stays 0."""
-    pieces: NDArray[np.integer] = label(values, background=0, connectivity=2)  # type: ignore[no-untyped-call]
+    pieces: NDArray[np.integer] = label(values, background=0, connectivity=2)
     return pieces.astype(np.int32)
 
 
@@ -210,4 +210,5 @@ def _span(one: Survey) -> int:
 
 def _pieces(one: Survey) -> NDArray[np.int64]:
     """Pieces of every value but 0; masks of two values were not taken apart and count as one piece."""
-    return np.maximum(one.n_pieces, 1)[one.values != 0]
+    pieces: NDArray[np.int64] = np.maximum(one.n_pieces, 1)[one.values != 0]
+    return pieces

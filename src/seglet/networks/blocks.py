@@ -1,5 +1,6 @@
 """What U-Nets are built from."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -14,7 +15,7 @@ GROUPS = 8  # of group normalization; Wu and He 2018 find 8 to 32 equally good
 NORMS: dict[Norm, Callable[[int], nn.Module]] = {
     "batch": lambda width: nn.BatchNorm2d(width),
     "instance": lambda width: nn.InstanceNorm2d(width, affine=True),
-    "group": lambda width: nn.GroupNorm(min(GROUPS, width), width),
+    "group": lambda width: nn.GroupNorm(math.gcd(GROUPS, width), width),
     "none": lambda width: nn.Identity(),
 }
 ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
@@ -87,6 +88,11 @@ def start_weights(network: nn.Module) -> None:
     """He start: Gaussian with standard deviation sqrt(2 / incoming nodes); biases 0. He et al. 2015."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            incoming = (
+                layer.in_channels
+            )  # a transposed convolution adds up one value per channel at each pixel
+            if isinstance(layer, nn.Conv2d):
+                incoming *= math.prod(layer.kernel_size)
+            nn.init.normal_(layer.weight, std=math.sqrt(2 / incoming))
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

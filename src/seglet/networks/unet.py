@@ -72,7 +72,7 @@ class UNet(nn.Module):
         Parameters
         ----------
         images : (n, c, y, x) float tensor
-            Any y and x; sides that cannot be halved often enough are mirrored outward and cut back.
+            Any y and x; sides that cannot be halved often enough are padded by their last pixels, and cut back.
 
         Returns
         -------

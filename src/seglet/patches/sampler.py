@@ -123,7 +123,9 @@ class PatchSampler:
         """Draw everything random about the batch of a step."""
         generator = Generator().manual_seed(_mix(self.seed, step))
         cases, centers = zip(*(self._draw_place(generator) for _ in range(self.batch_size)), strict=True)
-        spatial = draw_spatial(torch.tensor(np.stack(centers)).float(), self.config.augment, generator)
+        half = torch.tensor([(n - 1) / 2 - n // 2 for n in self.patch_size])  # puts even patches onto pixels
+        middles = torch.tensor(np.stack(centers)).float() + half
+        spatial = draw_spatial(middles, self.config.augment, generator)
         n_channels = self._images[0].shape[0]
         intensity = draw_intensity(self.batch_size, n_channels, self.config.augment, generator)
         return PatchDraw(tuple(cases), spatial, intensity)

@@ -59,7 +59,7 @@ def warp(source: Tensor, places: Tensor, mode: Literal["bilinear", "nearest"]) -
     places : (y, x, 2) float tensor
         Source coordinates in pixels, (y, x).
     mode : str
-        ``bilinear`` for intensities and weights, ``nearest`` for labels.
+        ``bilinear`` for intensities, ``nearest`` for labels and weights.
 
     Returns
     -------

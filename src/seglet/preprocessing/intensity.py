@@ -68,11 +68,19 @@ def normalize(pixels: NDArray[np.float32], kind: Normalization, top: float) -> N
     Returns
     -------
     (c, y, x) float32 array
-        A constant channel becomes 0, unless it is only divided.
+        A constant channel becomes 0, unless it is only divided. Values that are no finite number count
+        as the channel's smallest.
     """
+    if not np.isfinite(pixels).all():
+        pixels = np.stack([_fill_gaps(channel) for channel in pixels])
     if kind == "divide":
         return pixels / np.float32(top)
     return np.stack([_normalize_channel(channel, kind) for channel in pixels])
+
+
+def _fill_gaps(channel: NDArray[np.float32]) -> NDArray[np.float32]:
+    finite = np.isfinite(channel)
+    return np.where(finite, channel, np.min(channel, where=finite, initial=np.inf) if finite.any() else 0)
 
 
 def _normalize_channel(channel: NDArray[np.float32], kind: Normalization) -> NDArray[np.float32]:
@@ -85,4 +93,4 @@ def _normalize_channel(channel: NDArray[np.float32], kind: Normalization) -> NDA
     clipped = np.clip(channel, low, high)
     if kind == "rescale":
         return (clipped - low) / (high - low)
-    return np.asarray((clipped - clipped.mean()) / clipped.std(), np.float32)
+    return np.asarray((clipped - clipped.mean()) / clipped.std(dtype=np.float64), np.float32)

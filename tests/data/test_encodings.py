@@ -1,0 +1,102 @@
+"""Deciding how masks are written."""
+
+import numpy as np
+import pytest
+
+from seglet.core.errors import ConfigError, DatasetError
+from seglet.data.encodings import choose_labels, labels_as_told, packed, shown, unpacked
+from seglet.data.survey import survey_mask
+
+
+def blocks(values: list[int], side: int = 10) -> np.ndarray:
+    """Write each value as a square of its own."""
+    mask = np.zeros((side + 4, (side + 4) * len(values)), np.uint16)
+    for k, value in enumerate(values):
+        mask[2 : side + 2, (side + 4) * k + 2 : (side + 4) * k + side + 2] = value
+    return mask
+
+
+def chosen(*masks: np.ndarray):
+    return choose_labels([survey_mask(mask) for mask in masks], "auto", None)
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (0, 255), (1, 2), (3, 200)])
+def test_any_two_values_are_two_classes(pair: tuple[int, int]) -> None:
+    labels = chosen(np.array([pair], np.uint8))
+    assert [one.value for one in labels.classes] == list(pair)
+    assert labels.names == ("background", "foreground")
+    assert labels.threshold is None
+
+
+def test_values_that_come_back_in_every_image_are_classes() -> None:
+    labels = chosen(*[blocks([1, 2, 3])] * 4)
+    assert labels.encoding == "values"
+    assert labels.names == ("background", "class_1", "class_2", "class_3")
+
+
+def test_numbered_objects_are_instances() -> None:
+    assert chosen(blocks([1, 2, 3, 4]), blocks([1, 2])).encoding == "instances"
+    assert chosen(blocks(list(range(1, 40)))).encoding == "instances"
+    assert chosen(blocks([300, 900]), blocks([17, 4, 5]), blocks([20, 22, 31, 40])).encoding == "instances"
+
+
+def test_values_that_only_part_touching_objects_are_instances() -> None:
+    mask = blocks([1] * 12)
+    mask[2:12, 12:16] = 2
+    assert chosen(mask).encoding == "instances"
+    mask[2:12, 12:16] = 0
+    mask[2:12, -12:-2] = 2
+    assert chosen(mask).encoding == "values"
+
+
+def test_a_few_colors_are_classes_and_many_are_objects() -> None:
+    colored = np.zeros((4, 4, 3), np.uint8)
+    colored[0, 0], colored[1, 1] = (255, 0, 0), (0, 255, 0)
+    labels = chosen(colored)
+    assert labels.encoding == "colors"
+    assert labels.classes[0].value == (0, 0, 0)
+    assert {one.value for one in labels.classes[1:]} == {(255, 0, 0), (0, 255, 0)}
+    mask = blocks(list(range(1, 60)))
+    assert chosen(np.stack([mask % 7 * 30, mask, mask * 2], axis=-1)).encoding == "instances"
+
+
+def test_colors_through_jpeg_are_refused() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
+    with pytest.raises(DatasetError, match="colors"):
+        chosen(noise)
+
+
+def test_red_masks_are_read_by_their_red() -> None:
+    mask = np.zeros((4, 4, 3), np.uint8)
+    mask[0, 0, 0] = 255
+    assert [one.value for one in chosen(mask).classes] == [0, 255]
+
+
+def test_without_masks_nothing_is_decided() -> None:
+    with pytest.raises(DatasetError, match="no masks"):
+        chosen()
+
+
+def test_too_many_classes_are_refused() -> None:
+    ramp = np.arange(400, dtype=np.uint16).repeat(2)[None]
+    with pytest.raises(DatasetError, match="at most 255"):
+        choose_labels([survey_mask(ramp)], "values", None)
+
+
+def test_told_classes_must_go_with_the_encoding() -> None:
+    labels = labels_as_told({"bg": 0, "vessel": 255}, "binary", None)
+    assert labels.threshold == 127.5
+    assert labels_as_told({"bg": (0, 0, 0), "x": (1, 2, 3)}, "auto", None).encoding == "colors"
+    for classes, encoding in (
+        ({"bg": 0, "a": 1, "b": 2}, "binary"),
+        ({"bg": 0, "a": 1}, "colors"),
+        ({"bg": (0, 0, 0), "a": (1, 1, 1)}, "values"),
+        ({"bg": 255, "a": 0}, "binary"),
+    ):
+        with pytest.raises(ConfigError, match=r"masks\.classes"):
+            labels_as_told(classes, encoding, None)
+
+
+def test_colors_are_numbers_and_back() -> None:
+    assert unpacked(packed((1, 2, 3))) == (1, 2, 3)
+    assert shown((1, 2, 255)) == "#0102ff"

@@ -1,0 +1,209 @@
+"""Masks are understood, decoded and written back."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+from scipy import ndimage
+
+from seglet.core.errors import ConfigError, DatasetError, FormatError
+from seglet.core.image import IGNORE, LabelClass, Labels
+from seglet.data.cases import Case, find_cases
+from seglet.data.masks import (
+    MaskConfig,
+    decode,
+    decode_objects,
+    describe,
+    encode,
+    understand_masks,
+    unknown_values,
+)
+from seglet.data.survey import survey_mask
+from seglet.io.files import as_file
+
+DISC = (np.hypot(*np.mgrid[-20:20, -20:20]) < 12).astype(np.uint8)
+
+
+def scheme(encoding: str = "values", ignore: object = None, **classes: object) -> Labels:
+    listed = tuple(LabelClass(name=name, value=value) for name, value in classes.items())
+    return Labels(encoding=encoding, classes=listed, ignore=ignore)
+
+
+def stored(folder: Path, *masks: np.ndarray, suffix: str = "png") -> list[Case]:
+    cases = []
+    for k, mask in enumerate(masks):
+        path = folder / f"{k}.{suffix}"
+        Picture.fromarray(mask).save(path)
+        cases.append(Case(str(k), as_file(path), (as_file(path),)))
+    return cases
+
+
+def test_two_values_of_any_file_are_understood(tmp_path: Path) -> None:
+    labels = understand_masks(stored(tmp_path, DISC * 255, DISC * 0), MaskConfig())
+    assert [one.value for one in labels.classes] == [0, 255]
+    assert describe(labels) == "2 classes by value: 0 is background, 255 is foreground."
+
+
+def test_jpeg_masks_are_cut_half_way(tmp_path: Path) -> None:
+    for quality in (50, 75, 95):
+        stream = io.BytesIO()
+        Picture.fromarray(DISC * 255).save(stream, "jpeg", quality=quality)
+        (tmp_path / "0.jpg").write_bytes(stream.getvalue())
+        file = as_file(tmp_path / "0.jpg")
+        labels = understand_masks([Case("0", file, (file,))], MaskConfig())
+        assert labels.threshold is not None
+        mask = np.asarray(Picture.open(stream))
+        assert np.count_nonzero(decode(mask, labels) != DISC) <= 2
+        assert "above" in describe(labels)
+
+
+def test_smoothed_masks_are_cut_half_way(tmp_path: Path) -> None:
+    soft = ndimage.gaussian_filter(DISC * 255.0, 1.0).round().astype(np.uint8)
+    labels = understand_masks(stored(tmp_path, soft), MaskConfig())
+    assert labels.threshold is not None
+    assert abs(decode(soft, labels).mean() - DISC.mean()) < 0.02
+
+
+def test_accidental_pixels_do_not_make_classes(tmp_path: Path) -> None:
+    mask = DISC * 255
+    mask[0, 0] = 130
+    labels = understand_masks(stored(tmp_path, mask), MaskConfig())
+    assert labels.threshold == 127.5
+
+
+def test_many_files_per_case_are_objects(tmp_path: Path) -> None:
+    first, second = stored(tmp_path, DISC * 255, DISC * 255)
+    both = Case("x", first.image, (*first.labels, *second.labels))
+    labels = understand_masks([both], MaskConfig())
+    assert labels.encoding == "objects"
+    assert "One mask file per object" in describe(labels)
+
+
+def test_bad_masks_are_all_listed(tmp_path: Path) -> None:
+    cases = stored(tmp_path, DISC, DISC, DISC)
+    for name in ("0.png", "2.png"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"2 bad files.*0\.png.*2\.png"):
+        understand_masks(cases, MaskConfig())
+
+
+def test_reading_tells_how_far_it_is(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    understand_masks(
+        stored(tmp_path, DISC, DISC), MaskConfig(), lambda event: told.append((event.done, event.total))
+    )
+    assert told == [(1, 2), (2, 2)]
+
+
+def test_the_ignored_value_is_no_class(tmp_path: Path) -> None:
+    mask = DISC.copy()
+    mask[0, 0] = 255
+    labels = understand_masks(stored(tmp_path, mask), MaskConfig(ignore=255))
+    assert labels.n_classes == 2
+    assert decode(mask, labels)[0, 0] == IGNORE
+    assert "255 is not labelled" in describe(labels)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [{"a": 0}, {"a": 0, "b": 0}, {"a": 0, "b": (1, 2, 3)}],
+)
+def test_impossible_classes_are_refused(classes: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"masks\.classes"):
+        MaskConfig(classes=classes)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.int64])
+def test_values_decode_to_indexes_and_back(dtype: type) -> None:
+    labels = scheme(bg=0, b=200, a=7)
+    mask = np.array([[0, 7], [200, 7]], dtype)
+    assert decode(mask, labels).tolist() == [[0, 2], [1, 2]]
+    assert np.array_equal(encode(decode(mask, labels), labels), mask)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_unknown_values_are_named(dtype: type) -> None:
+    mask = np.array([[0, 37, 255]], dtype)
+    with pytest.raises(FormatError, match=r"m\.png: found mask values 37.*0 \(bg\), 255 \(fg\)"):
+        decode(mask, scheme(bg=0, fg=255), "m.png")
+    assert unknown_values(survey_mask(mask), scheme(bg=0, fg=255)) == [37]
+
+
+def test_colors_decode_to_indexes_and_back() -> None:
+    labels = scheme("colors", bg=(0, 0, 0), red=(255, 0, 0), white=(255, 255, 255))
+    mask = np.array([[[0, 0, 0], [255, 0, 0], [255, 255, 255]]], np.uint8)
+    assert decode(mask, labels).tolist() == [[0, 1, 2]]
+    assert np.array_equal(encode(decode(mask, labels), labels), mask)
+    assert decode(mask[..., 1], labels).tolist() == [[0, 0, 2]]  # a gray file among colored ones
+    with pytest.raises(FormatError, match="#010203"):
+        decode(np.array([[[1, 2, 3]]], np.uint8), labels)
+
+
+def test_ignored_pixels_survive_the_way_back() -> None:
+    labels = scheme(ignore=9, bg=0, fg=1)
+    mask = np.array([[0, 1, 9]], np.uint8)
+    assert decode(mask, labels).tolist() == [[0, 1, IGNORE]]
+    assert np.array_equal(encode(decode(mask, labels), labels), mask)
+
+
+def test_wide_values_are_written_with_sixteen_bits() -> None:
+    assert encode(np.array([[1]], np.uint8), scheme(bg=0, fg=1000)).dtype == np.uint16
+
+
+def test_objects_are_numbered_from_one() -> None:
+    labels = scheme("instances", background=0, object=255)
+    objects = decode_objects(np.array([[0, 900, 0, 17, 0, 900]], np.uint16), labels)
+    assert objects is not None
+    assert objects.tolist() == [[0, 2, 0, 1, 0, 2]]
+    assert objects.dtype == np.int32
+    assert decode(np.array([[0, 900, 17]], np.uint16), labels).tolist() == [[0, 1, 1]]
+
+
+def test_values_reused_for_many_objects_are_parted() -> None:
+    objects = decode_objects(
+        np.array([[1, 0, 1, 2, 0, 1]], np.uint8), scheme("instances", background=0, object=255)
+    )
+    assert objects is not None
+    assert sorted(set(objects.ravel().tolist())) == [0, 1, 2, 3, 4]
+
+
+def test_an_empty_mask_has_no_objects() -> None:
+    objects = decode_objects(np.zeros((3, 3), np.uint8), scheme("instances", background=0, object=255))
+    assert objects is not None
+    assert not objects.any()
+    assert decode_objects(np.zeros((3, 3), np.uint8), scheme(bg=0, fg=1)) is None
+
+
+def test_colored_objects_are_told_apart() -> None:
+    mask = np.zeros((1, 3, 3), np.uint8)
+    mask[0, 0], mask[0, 2] = (5, 6, 7), (7, 6, 5)
+    objects = decode_objects(mask, scheme("instances", background=0, object=255))
+    assert objects is not None
+    assert objects.tolist() == [[1, 0, 2]]
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("folder", "encoding", "values"),
+    [
+        ("bbbc039", "instances", [0, 255]),
+        ("isbi2012", "values", [0, 255]),
+        ("vnc_em", "values", [0, 32, 64, 96, 128, 159, 191, 223, 255]),
+        ("lgg_mr", "values", [0, 255]),
+    ],
+)
+def test_real_masks_are_understood(data_folder: Path, folder: str, encoding: str, values: list[int]) -> None:
+    labels = understand_masks(find_cases(data_folder / folder).cases, MaskConfig())
+    assert labels.encoding == encoding
+    assert labels.threshold is None
+    assert [one.value for one in labels.classes] == values
+
+
+@pytest.mark.data
+def test_slightly_gray_real_masks_are_two_classes(data_folder: Path) -> None:
+    folder = data_folder / "formats" / "axon_sem_bids" / "derivatives"
+    files = [as_file(path) for path in sorted(folder.rglob("*axon-manual.png"))]
+    labels = understand_masks([Case(file.stem, file, (file,)) for file in files], MaskConfig())
+    assert (labels.n_classes, labels.threshold) == (2, 127.5)
