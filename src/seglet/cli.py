@@ -106,9 +106,14 @@ def train(
     """Train a model, score it on images it has not seen, and write a report."""
     from seglet import pipeline
 
-    if resume and recipe != "auto":
-        raise typer.BadParameter("an interrupted run goes on with its own recipe; leave --recipe out")
     with _door(as_json) as tell:
+        if resume and recipe != "auto":
+            raise ConfigError(
+                "--recipe",
+                found=recipe,
+                expected="no recipe beside --resume: an interrupted run goes on with its own",
+                remedy="Leave --recipe out; single settings can be changed with --set.",
+            )
         trained = pipeline.train(data, out, recipe, settings or [], budget, resume, tell)
     if as_json:
         places = {
@@ -266,6 +271,8 @@ def _door(as_json: bool) -> Iterator[Teller]:
         teller.console.print(str(error), markup=False)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
     except KeyboardInterrupt:
+        if as_json:
+            print_json({"error": "Interrupted"})
         teller.console.print("Interrupted.")
         raise typer.Exit(1) from None
 

@@ -1,6 +1,5 @@
 """How the command line tells a person where it stands: bars on a terminal, plain lines elsewhere."""
 
-import sys
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from seglet.core.events import Event
 
+PLAIN_WIDTH = 120  # of tables that no terminal limits
 PLAIN_EVERY = 0.25  # share of a step's work between two plain lines
 
 
@@ -33,7 +33,8 @@ class Teller(AbstractContextManager["Teller"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bars.stop()
+        if self._bars.live.is_started:  # else it would print an empty line
+            self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -66,13 +67,13 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]
     """A short table on standard output."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(
-            column, justify="left" if number == 0 else "right" if _all_figures(rows, number) else "left"
-        )
+        is_figures = number > 0 and _all_figures(rows, number)
+        table.add_column(column, justify="right" if is_figures else "left", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(_safe(cell) for cell in row))
     console = Console(highlight=False)
-    console.width = max(console.width, 110) if not sys.stdout.isatty() else console.width
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
     console.print(table)
 
 

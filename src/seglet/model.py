@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -34,9 +34,15 @@ class PredictConfig(Config):
         Whether the mean over four mirrored versions is taken; four times the cost.
     """
 
-    window: int = 512
-    margin: int = 32
+    window: Annotated[int, Field(gt=0)] = 512
+    margin: Annotated[int, Field(ge=0)] = 32
     flips: bool = False
+
+    @model_validator(mode="after")
+    def _window_has_core(self) -> Self:
+        if self.window <= 2 * self.margin:
+            raise ValueError(f"a window larger than twice the margin, {2 * self.margin + 1} or more")
+        return self
 
 
 class ModelCard(Config):

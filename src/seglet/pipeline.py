@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seglet.core.errors import DatasetError, TrainingError
+from seglet.core.errors import DatasetError, FormatError, GeometryError, TrainingError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.storage import write_text
 from seglet.data.cases import Case, find_cases
@@ -32,7 +32,7 @@ from seglet.showcase import gather_report
 from seglet.training.callbacks import read_history
 from seglet.training.fit import Outcome, Settings, fit
 from seglet.training.settings import seconds
-from seglet.writing import as_truth, mask_name, match_predictions, write_prediction
+from seglet.writing import as_truth, mask_names, mask_places, match_predictions, write_prediction
 
 REPORT_S = 10.0  # curves, statistics and drawing the page
 LARGEST_RESERVE = 0.35  # share of the budget that scoring may claim
@@ -143,20 +143,34 @@ def predict(
     -------
     list of Path
         The masks.
+
+    Raises
+    ------
+    DatasetError
+        If there are no images, if two masks would have the same name or a mask that of its own image, or,
+        once all others are written, if some images cannot be predicted; lists every one.
     """
     loaded = load_model(Path(model))
     engine = TorchEngine(loaded)
-    cases = [case for path in images for case in _unlabelled(Path(path))]
-    _require_distinct(cases)
-    written = []
-    for number, case in enumerate(cases):
+    cases = mask_places(images, Path(out))
+    bad: list[str] = []
+    for number, (path, case) in enumerate(cases.items()):
         tell(Event("predicting", done=number, total=len(cases)))
-        predicted = predict_sample(read_sample(case, None), loaded, engine)
-        written.append(
-            write_prediction(Path(out), case, predicted, loaded.card.labels, probabilities=probabilities)
+        try:
+            predicted = predict_sample(read_sample(case, None), loaded, engine)
+        except (FormatError, GeometryError) as error:
+            bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")
+            continue
+        write_prediction(path, predicted, loaded.card.labels, probabilities=probabilities)
+    tell(Event("predicting", f"{len(cases) - len(bad)} masks in {out}", len(cases), len(cases)))
+    if bad:
+        raise DatasetError(
+            out,
+            found=f"{len(bad)} of {len(cases)} images that cannot be predicted: {'; '.join(bad)}",
+            expected="images like those that the model was trained on",
+            remedy="Repair these images or leave them out; the masks of all others are written.",
         )
-    tell(Event("predicting", f"{len(written)} masks in {out}", len(cases), len(cases)))
-    return written
+    return list(cases)
 
 
 def evaluate(
@@ -188,10 +202,10 @@ def report(folder: Path | str, tell: Tell = quiet) -> Path:
     run = Run(Path(folder))
     facts = read_facts(run)
     planned = make_planned(Path(facts["data"]), read_run_recipe(run), tell, run.split)
-    cases = {case.id: case for case in planned.dataset.cases}
+    names = mask_names(planned.dataset.cases)
     kept = [
-        replace(cases[s.id], labels=(as_file(run.predictions / mask_name(cases[s.id])),))
-        for s in planned.part(planned.scored_on)
+        replace(case, labels=(as_file(run.predictions / names[case.id]),), second=None)
+        for case in getattr(planned.split, planned.scored_on)
     ]
     predictions = [Prediction(s.id, np.asarray(s.labels)) for s in read_samples(kept, planned.labels, tell)]
     return _write_report(run, planned, read_scores(run.scores), predictions)
@@ -211,7 +225,7 @@ def _open_run(
         run, begun = resume_run(out)
         return run, read_recipe(begun, settings)
     chosen = read_recipe(recipe, settings)
-    return start_run(out, chosen), chosen
+    return start_run(out), chosen
 
 
 def _fit(model: Model, planned: Planned, run: Run, started: float, resume: bool, tell: Tell) -> Outcome:
@@ -249,9 +263,10 @@ def _score(model: Model, planned: Planned, run: Run, tell: Tell) -> Scores:
     scores, predictions = score_samples(
         model, samples, choose_protocol(planned.recipe.protocol, planned.dataset), tell
     )
-    cases = {case.id: case for case in planned.dataset.cases}
+    names = mask_names(planned.dataset.cases)
     for predicted in predictions:
-        write_prediction(run.predictions, cases[predicted.id], predicted, planned.labels, probabilities=False)
+        path = run.predictions / names[predicted.id]
+        write_prediction(path, predicted, planned.labels, probabilities=False)
     write_scores(scores, run.folder)
     _write_report(run, planned, scores, predictions)
     return scores
@@ -282,28 +297,10 @@ def _evaluate_model(source: Path, data: Path, protocol: str, tell: Tell) -> Scor
     if own:
         split = split_from_text(run.split.read_text(encoding="utf-8"), dataset.cases)
         cases = split.test or split.validation or split.train
+    if not cases:
+        raise DatasetError(
+            data, found="no image with a mask", expected="images and their masks", remedy="Check the path."
+        )
     tell(Event("evaluating", f"{len(cases)} images"))
     samples = read_samples(cases, model.card.labels, tell)
     return score_samples(model, samples, choose_protocol(protocol, dataset), tell)[0]
-
-
-def _unlabelled(path: Path) -> list[Case]:
-    """The images at a path: those of a dataset, all of a folder, or one file."""
-    if path.is_file() and path.suffix.lower() != ".zip":
-        file = as_file(path)
-        return [Case(id=file.stem, image=file)]
-    return [replace(case, labels=(), second=None) for case in find_cases(path).cases]
-
-
-def _require_distinct(cases: Sequence[Case]) -> None:
-    """Refuse two images whose masks would have the same name."""
-    names: dict[str, Case] = {}
-    for case in cases:
-        other = names.setdefault(mask_name(case), case)
-        if other is not case:
-            raise DatasetError(
-                str(case.image),
-                found=f"the same name as {other.image}",
-                expected="images whose masks can stand in one folder",
-                remedy="Predict them into different folders.",
-            )

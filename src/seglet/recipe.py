@@ -110,10 +110,8 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
         return Recipe(**content)
     except ValidationError as error:
         raise _explain(error, where) from None
-    except TypeError:
-        raise ConfigError(
-            where, found=f"{content!r:.80}", expected="settings, one `key: value` a line", remedy=SEE_AUTO
-        ) from None
+    except TypeError:  # keys that are no words
+        raise _no_settings(where, content) from None
 
 
 def to_text(recipe: Recipe) -> str:
@@ -143,7 +141,14 @@ def _content(source: str | Path | Recipe) -> tuple[dict[str, Any], str]:
             expected="YAML",
             remedy=SEE_AUTO,
         ) from None
-    return content if isinstance(content, dict) else {}, str(path)
+    if not isinstance(content, dict | None):
+        raise _no_settings(str(path), content)
+    return content or {}, str(path)
+
+
+def _no_settings(where: str, content: Any) -> ConfigError:
+    expected = "settings, one `key: value` a line"
+    return ConfigError(where, found=f"{content!r:.80}", expected=expected, remedy=SEE_AUTO)
 
 
 def _set(content: dict[str, Any], setting: str) -> None:

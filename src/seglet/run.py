@@ -10,8 +10,8 @@ import yaml
 
 from seglet import __version__
 from seglet.core.errors import ModelError, TrainingError
-from seglet.core.storage import write_text
-from seglet.recipe import Recipe, parse_recipe, to_text
+from seglet.core.storage import speaking_of, write_text
+from seglet.recipe import Recipe, read_recipe
 
 SHOWN_PACKAGES = ("torch", "lightning", "numpy", "scipy", "scikit-image", "pillow", "tifffile")
 
@@ -75,13 +75,15 @@ class Run:
         return self.recipe.is_file()
 
 
-def start_run(folder: Path, recipe: Recipe) -> Run:
-    """Begin a run in a new or empty folder.
+def start_run(folder: Path) -> Run:
+    """Begin a run in a new or empty folder; it stays empty until the data turn out to be sound.
 
     Raises
     ------
     TrainingError
         If something stands there already.
+    StorageError
+        If the folder cannot be made.
     """
     run = Run(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -92,7 +94,8 @@ def start_run(folder: Path, recipe: Recipe) -> Run:
             expected="a new or empty folder",
             remedy="Add --resume to go on with it, or choose another -o.",
         )
-    write_text(run.recipe, to_text(recipe))
+    with speaking_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     return run
 
 
@@ -117,7 +120,7 @@ def resume_run(folder: Path) -> tuple[Run, Recipe]:
 
 def read_run_recipe(run: Run) -> Recipe:
     """The resolved recipe of a run."""
-    return parse_recipe(yaml.safe_load(run.recipe.read_text(encoding="utf-8")), str(run.recipe))
+    return read_recipe(run.recipe)
 
 
 def write_facts(run: Run, facts: dict[str, Any]) -> None:
@@ -131,7 +134,7 @@ def read_facts(run: Run) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        If the folder holds no finished run.
+        If the folder holds no finished run, or its run.yaml is damaged.
     """
     if not run.facts.is_file():
         raise ModelError(
@@ -140,8 +143,16 @@ def read_facts(run: Run) -> dict[str, Any]:
             expected="a folder that `seglet train -o` wrote to the end",
             remedy="Finish it with `seglet train … --resume`.",
         )
-    facts: dict[str, Any] = yaml.safe_load(run.facts.read_text(encoding="utf-8"))
-    return facts
+    try:
+        facts: dict[str, Any] = yaml.safe_load(run.facts.read_text(encoding="utf-8"))
+        return {**facts, "data": str(facts["data"])}
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, KeyError) as error:
+        raise ModelError(
+            run.facts,
+            found="facts of a run that cannot be understood",
+            expected="the file as `seglet train` wrote it",
+            remedy="Copy the run folder again.",
+        ) from error
 
 
 def environment() -> dict[str, str]:

@@ -87,7 +87,7 @@ def seconds_to_score(model: Model, samples: Sequence[Sample]) -> float:
 
 
 def _rarer_class_threshold(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:
-    """Dice of a class that covers most of the image hardly moves with the threshold; its complement's does."""
+    """The Dice of a class that covers most of an image hardly moves with the threshold; the other's does."""
     if truth.mean() <= 0.5:
         return best_threshold(truth, scores)
     return 1 - best_threshold(~truth, 1 - scores)

@@ -1,7 +1,8 @@
 """Predictions as files, and files of any tool as predictions."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample
-from seglet.data.cases import Case, Dataset
-from seglet.data.masks import MaskConfig, decode, encode, understand_masks
-from seglet.data.samples import read_sample
-from seglet.io.files import File, list_files, read_mask, write_mask, write_probabilities
+from seglet.data.cases import Case, Dataset, find_cases
+from seglet.data.masks import MaskConfig, decode, describe, encode, understand_masks
+from seglet.data.samples import check_size, read_sample
+from seglet.io.files import File, as_file, list_files, read_mask, write_mask, write_probabilities
 from seglet.io.raster import SUFFIXES
 from seglet.metrics.evaluate import Prediction
 
@@ -21,20 +22,73 @@ LOSSLESS = (".png", ".tif", ".tiff")
 PROBABILITIES = "_probabilities.tif"
 
 
-def mask_name(case: Case) -> str:
-    """File name of a case's mask: the image's own; PNG where the image's format would smear it."""
-    return case.image.stem + (case.image.suffix if case.image.suffix in LOSSLESS else ".png")
+def mask_names(cases: Sequence[Case]) -> dict[str, str]:
+    """File name of each case's mask, by the case's id.
+
+    The image's own name, PNG where its format would smear the mask; where two images (of two patients, say)
+    have the same name, the case's id in its place.
+    """
+    counts = Counter(case.image.stem.lower() for case in cases)
+    return {
+        case.id: (case.image.stem if counts[case.image.stem.lower()] == 1 else case.id)
+        + (case.image.suffix if case.image.suffix in LOSSLESS else ".png")
+        for case in cases
+    }
 
 
-def write_prediction(
-    folder: Path, case: Case, predicted: Prediction, labels: Labels, *, probabilities: bool
-) -> Path:
+def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
+    """Where the mask of each image goes.
+
+    Parameters
+    ----------
+    images : sequence of Path
+        Files, folders or zip archives; of a dataset only the images are taken.
+    out : Path
+        Folder for the masks.
+
+    Raises
+    ------
+    DatasetError
+        If a mask would overwrite another one, or an image.
+    """
+    places: dict[Path, Case] = {}
+    for cases in (_unlabelled(Path(path)) for path in images):
+        names = mask_names(cases)
+        for case in cases:
+            other = places.setdefault(out / names[case.id], case)
+            if other.image != case.image:
+                raise DatasetError(
+                    str(case.image),
+                    found=f"a mask of the same name as that of {other.image}",
+                    expected="images whose masks can stand in one folder",
+                    remedy="Predict them into different folders.",
+                )
+    sources = {Path(str(case.image)).resolve() for case in places.values()}
+    overwritten = sorted(str(path) for path in places if path.resolve() in sources)
+    if overwritten:
+        raise DatasetError(
+            out,
+            found=f"the folder of the images themselves: {', '.join(overwritten[:5])}",
+            expected="a folder where masks overwrite no image",
+            remedy="Choose another output folder.",
+        )
+    return places
+
+
+def write_prediction(path: Path, predicted: Prediction, labels: Labels, *, probabilities: bool) -> Path:
     """Write a mask with the values of the user's own masks, and its probabilities if wished."""
-    path = folder / mask_name(case)
     write_mask(path, encode(predicted.labels, labels))
     if probabilities and predicted.probabilities is not None:
-        write_probabilities(folder / (case.image.stem + PROBABILITIES), predicted.probabilities)
+        write_probabilities(path.with_name(path.stem + PROBABILITIES), predicted.probabilities)
     return path
+
+
+def _unlabelled(path: Path) -> list[Case]:
+    """The images at a path: those of a dataset, all of a folder, or one file."""
+    if path.is_file() and path.suffix.lower() != ".zip":
+        file = as_file(path)
+        return [Case(id=file.stem, image=file)]
+    return [replace(case, labels=(), second=None) for case in find_cases(path).cases]
 
 
 @dataclass(frozen=True)
@@ -47,10 +101,13 @@ class Matched:
 
     def __iter__(self) -> Iterator[tuple[Sample, Prediction]]:
         for case, file in self.pairs:
-            yield read_sample(case, self.truth), Prediction(case.id, self._decode(file), None)
+            sample = read_sample(case, self.truth)
+            yield sample, Prediction(case.id, self._decode(file, sample, case), None)
 
-    def _decode(self, file: File) -> NDArray[np.uint8]:
-        return decode(read_mask(file), self.predicted)
+    def _decode(self, file: File, sample: Sample, case: Case) -> NDArray[np.uint8]:
+        mask = read_mask(file, keep_colors=self.predicted.encoding == "colors")
+        check_size(mask.shape, file, sample.image.shape, case.image)
+        return decode(mask, self.predicted, str(file))
 
 
 def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: Tell) -> Matched:
@@ -61,9 +118,9 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
     Raises
     ------
     DatasetError
-        If nothing matches, or some masks match no case; they are listed.
+        If nothing matches, some masks match no case, or two match the same; they are listed.
     """
-    names = {name: case for case in dataset.cases if case.labels for name in (case.id, case.image.stem)}
+    names = _names([case for case in dataset.cases if case.labels])
     files = [f for f in list_files(folder) if f.suffix in SUFFIXES and not f.name.endswith(PROBABILITIES)]
     pairs = tuple((names[f.stem], f) for f in files if f.stem in names)
     strangers = [f for f in files if f.stem not in names]
@@ -75,9 +132,38 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
             expected=f"names such as {', '.join(list(names)[:3]) or 'none: the truth has no masks'}",
             remedy="Name each mask like its image.",
         )
-    tell(Event("matching", f"{len(pairs)} masks"))
+    _refuse_twice(folder, pairs)
+    tell(Event("matching", f"{len(pairs)} masks for {len({c.id for c in names.values()})} labelled images"))
     truth = understand_masks([case for case, _ in pairs], masks, tell)
-    return Matched(pairs, truth, _understand(pairs, truth, tell))
+    predicted = _understand(pairs, truth, tell)
+    if predicted.n_classes > truth.n_classes:
+        raise DatasetError(
+            folder,
+            found=f"masks of {predicted.n_classes} classes ({describe(predicted)})",
+            expected=f"{truth.n_classes} as in the truth ({describe(truth)})",
+            remedy="Write the masks with the values of the true masks.",
+        )
+    return Matched(pairs, truth, predicted)
+
+
+def _names(cases: Sequence[Case]) -> dict[str, Case]:
+    """What a mask of each case may be called; an image name that several cases share says nothing."""
+    counts = Counter(case.image.stem for case in cases)
+    by_stem = {case.image.stem: case for case in cases if counts[case.image.stem] == 1}
+    return by_stem | {case.id: case for case in cases}
+
+
+def _refuse_twice(folder: Path, pairs: Sequence[tuple[Case, File]]) -> None:
+    seen: dict[str, File] = {}
+    for case, file in pairs:
+        other = seen.setdefault(case.id, file)
+        if other != file:
+            raise DatasetError(
+                folder,
+                found=f"two masks of {case.id}: {other.name}, {file.name}",
+                expected="one mask for each image",
+                remedy="Take one of them out.",
+            )
 
 
 def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -> Labels:

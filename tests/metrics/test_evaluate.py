@@ -15,7 +15,7 @@ from seglet.core.events import Event
 from seglet.core.image import IGNORE, Image, Sample
 from seglet.metrics.curves import precision_recall_curve, roc_curve
 from seglet.metrics.evaluate import Prediction, evaluate
-from seglet.metrics.protocols import protocol_named
+from seglet.metrics.protocols import PROTOCOLS, protocol_named
 from seglet.metrics.scores import METRICS
 
 PIXELS, DRIVE = protocol_named("pixels"), protocol_named("drive")
@@ -126,11 +126,12 @@ def test_what_stands_outside_the_field_of_view_changes_nothing_inside() -> None:
     assert first.all_pixels != second.all_pixels
 
 
-def test_plain_protocol_ignores_the_field_of_view() -> None:
+def test_every_protocol_counts_inside_the_field_of_view_only() -> None:
     truth, prediction = pair("a", 0, fov=left_half())
-    scores = evaluate([(truth, prediction)], NAMES, PIXELS)
-    assert scores.images[0].n_pixels == SHAPE[0] * SHAPE[1]
-    assert scores.all_pixels is None
+    for protocol in PROTOCOLS.values():
+        scores = evaluate([(truth, prediction)], NAMES, protocol)
+        assert scores.images[0].n_pixels == left_half().sum()
+        assert scores.all_pixels is not None
 
 
 def test_unlabelled_pixels_never_count() -> None:

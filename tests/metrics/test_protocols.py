@@ -19,15 +19,12 @@ def test_every_protocol_says_its_rule_under_its_own_name() -> None:
 @pytest.mark.parametrize("name", ["drive", "chasedb1", "stare", "hrf"])
 def test_retina_protocols_pool_the_pixels_inside_the_field_of_view(name: str) -> None:
     protocol = protocol_named(name)
-    assert protocol.uses_fov
     assert protocol.pooled_first
     assert "field of view" in protocol.rule
 
 
-def test_plain_protocol_averages_images_and_counts_every_pixel() -> None:
-    protocol = protocol_named("pixels")
-    assert not protocol.uses_fov
-    assert not protocol.pooled_first
+def test_plain_protocol_averages_images() -> None:
+    assert not protocol_named("pixels").pooled_first
 
 
 @pytest.mark.parametrize("name", ["drive", "chasedb1"])

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from seglet.core.errors import StorageError
 
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+NOT_WRITABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ENOENT, errno.ENAMETOOLONG),  # folders were made before: the system refuses them there
+)
 
 
 @contextmanager

@@ -76,7 +76,7 @@ def evaluate(
     """
     found = _Found(n_classes=len(class_names))
     for n_done, (sample, prediction) in enumerate(pairs, start=1):
-        _add_image(found, sample, prediction, class_names, protocol)
+        _add_image(found, sample, prediction, class_names)
         tell(Event("scoring", f"Scored {sample.id}.", done=n_done))
     if not found.images:
         raise DatasetError(
@@ -124,11 +124,9 @@ class _Found:
         self.left_out_pixels = [_PixelList() for _ in range(1, self.n_classes)]
 
 
-def _add_image(
-    found: _Found, sample: Sample, prediction: Prediction, class_names: tuple[str, ...], protocol: Protocol
-) -> None:
+def _add_image(found: _Found, sample: Sample, prediction: Prediction, class_names: tuple[str, ...]) -> None:
     truth = _checked_truth(sample, prediction, len(class_names))
-    fov = sample.fov if protocol.uses_fov else None
+    fov = sample.fov
     labelled = truth != IGNORE
     valid = labelled if fov is None else labelled & fov
     matrix = confusion_matrix(truth, prediction.labels, found.n_classes, valid)

@@ -33,8 +33,6 @@ class Protocol(Config):
         A change of the rule is a new version.
     rule : str
         The rule in plain sentences, printed beside the number.
-    uses_fov : bool
-        Whether only pixels inside the field of view count.
     pooled_first : bool
         Whether the headline is of all images' pixels pooled; else the mean over images.
     threshold_from : str
@@ -48,7 +46,6 @@ class Protocol(Config):
     name: str
     version: str = "1"
     rule: str
-    uses_fov: bool
     pooled_first: bool
     threshold_from: str = "the training and validation images, by largest Dice; never the test images"
     published: tuple[Published, ...] = ()
@@ -112,14 +109,13 @@ _ALL = (
     Protocol(
         name="pixels",
         rule="Every labelled pixel counts; where a field of view is given, only those inside. Each image is "
-        "scored by itself, then the images are averaged; an image that has a class neither in truth nor in prediction is left out of that class's mean.",
-        uses_fov=True,
+        "scored by itself, then the images are averaged; an image that has a class neither in truth nor in "
+        "prediction is left out of that class's mean.",
         pooled_first=False,
     ),
     Protocol(
         name="drive",
         rule=_RETINA_RULE,
-        uses_fov=True,
         pooled_first=True,
         published=_DRIVE,
         comparability=f"DRIVE's own split, 20 training and 20 test images. {_HALF_ALL_PIXEL}",
@@ -127,12 +123,11 @@ _ALL = (
     Protocol(
         name="chasedb1",
         rule=_RETINA_RULE,
-        uses_fov=True,
         pooled_first=True,
         published=_CHASEDB1,
         comparability=f"For the first 20 images as training and the last 8 as test. {_HALF_ALL_PIXEL}",
     ),
-    Protocol(name="stare", rule=_RETINA_RULE, uses_fov=True, pooled_first=True),
-    Protocol(name="hrf", rule=_RETINA_RULE, uses_fov=True, pooled_first=True),
+    Protocol(name="stare", rule=_RETINA_RULE, pooled_first=True),
+    Protocol(name="hrf", rule=_RETINA_RULE, pooled_first=True),
 )
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

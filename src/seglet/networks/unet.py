@@ -72,7 +72,8 @@ class UNet(nn.Module):
         Parameters
         ----------
         images : (n, c, y, x) float tensor
-            Any y and x; sides that cannot be halved often enough are padded by their last pixels, and cut back.
+            Any y and x; sides that cannot be halved often enough are padded by repeating their last
+            pixels, and the logits cut back.
 
         Returns
         -------
@@ -98,5 +99,7 @@ class UNet(nn.Module):
 
     def _pad(self, images: Tensor) -> Tensor:
         y, x = images.shape[-2:]
-        missing = (0, -x % self.step, 0, -y % self.step)
+        missing = [0, -x % self.step, 0, -y % self.step]
+        if max(y, x) <= self.step:  # normalizations need more than one value at the coarsest level
+            missing[1] += self.step
         return F.pad(images, missing, mode="replicate") if any(missing) else images

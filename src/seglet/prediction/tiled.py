@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from seglet.core.errors import FormatError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.grid import Region, Stripe, read_mirrored, stripes
 from seglet.core.image import Image
@@ -35,7 +36,21 @@ def predict_image(image: Image, model: Model, engine: TorchEngine, tell: Tell = 
     -------
     (k, y, x) float32 array
         Probabilities at the image's original size; k = 1: of the foreground, else one per class.
+
+    Raises
+    ------
+    GeometryError
+        If the image's channels do not fit the model.
+    FormatError
+        If the image holds infinite or undefined values.
     """
+    if not np.isfinite(image.pixels).all():
+        raise FormatError(
+            "image",
+            found="infinite or undefined values",
+            expected="numbers",
+            remedy="Export the image again, or replace these values.",
+        )
     pixels = preprocess_image(image, model.card.plan)
     probabilities = predict_windows(
         pixels, engine, model.card.predict.window, model.card.predict.margin, tell

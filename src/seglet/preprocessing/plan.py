@@ -10,6 +10,7 @@ from seglet.preprocessing.fingerprint import Fingerprint
 from seglet.preprocessing.intensity import Color, Normalization
 
 Positive = Annotated[int, Field(gt=0)]
+Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
 PATCH = (
     128  # px; large enough for vessels and cells to show their surroundings, small enough for many a minute
@@ -45,7 +46,7 @@ class PlanConfig(Config):
     resize: tuple[Positive, Positive] | None = None
     patch_size: tuple[Positive, Positive] | None = None
     batch_size: Positive | None = None
-    channels: tuple[Positive, ...] | None = None
+    channels: Widths | None = None
 
 
 class Plan(Config):
@@ -61,12 +62,12 @@ class Plan(Config):
 
     color: Color
     normalization: Normalization
-    resize: tuple[int, int] | None
-    patch_size: tuple[int, int]
-    batch_size: int
-    channels: tuple[int, ...]
-    n_channels: int
-    n_classes: int
+    resize: tuple[Positive, Positive] | None
+    patch_size: tuple[Positive, Positive]
+    batch_size: Positive
+    channels: Widths
+    n_channels: Positive
+    n_classes: Positive
     training_memory: int
 
     @property

@@ -2,7 +2,7 @@
 
 import csv
 import signal
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from seglet.training.clock import Clock
 
 COLUMNS = ("step", "epoch", "seconds", "learning_rate", "train_loss", "val_loss", "val_dice")
 STOP_FILE = "STOP"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TELL_EVERY_S = 1.0
 
 
@@ -23,7 +24,7 @@ class History(Callback):
     Parameters
     ----------
     path : Path
-        Where the table stands; rows beyond the resumed step are dropped.
+        Where the table stands.
     clock : Clock
         How far training is.
     tell : callable
@@ -34,11 +35,16 @@ class History(Callback):
         self.path, self._clock, self._tell = path, clock, tell
         self.rows: list[dict[str, float]] = []
         self._told = 0.0
+        self._validated = False
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep what was written up to the step that training goes on from."""
-        kept = read_history(self.path) if self.path.is_file() else []
-        self.rows = [row for row in kept if row["step"] <= trainer.global_step]
+    def keep_until(self, step: int) -> None:
+        """Keep what was written up to the step that training goes on from; drop what comes after it."""
+        written = read_history(self.path) if self.path.is_file() else []
+        self.rows = [row for row in written if row["step"] <= step]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that this round has figures of its own; Lightning keeps showing those of the last one."""
+        self._validated = True
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Tell how far training is, about once a second."""
@@ -48,7 +54,12 @@ class History(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the round's row."""
-        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        seen = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if self._validated or not name.startswith("val_")
+        }
+        self._validated = False
         row = {
             "step": trainer.global_step,
             "epoch": trainer.current_epoch,
@@ -77,7 +88,12 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 
 class Interruption(Callback):
-    """Ends training in good order on Ctrl-C, SIGTERM or a file named STOP; a second Ctrl-C ends it at once.
+    """Ends training in good order on Ctrl-C, SIGTERM or a file named STOP; a second signal ends it at once.
+
+    A signal leaves out the validation of the round it cuts short, so that a resumed run keeps the same best
+    weights as one that nobody interrupted. The STOP file is taken away once it has been obeyed.
+
+    As a context, it gives the signals back to whoever had them before.
 
     Parameters
     ----------
@@ -88,36 +104,37 @@ class Interruption(Callback):
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder, self._clock = folder, clock
+        self._stop_file, self._clock = folder / STOP_FILE, clock
         self._before: dict[int, Any] = {}
+        self._trainer: Trainer | None = None
         self.by_signal: str | None = None
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():  # elsewhere, whoever called decides
+            self._before = {number: signal.getsignal(number) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Listen to signals in place of Lightning, which would drop the round."""
-        handlers: dict[int, Callable[[int, Any], None]] = {
-            signal.SIGINT: self._stop,
-            signal.SIGTERM: self._stop,
-        }
-        for number, handler in handlers.items():
-            try:
-                self._before[number] = signal.signal(number, handler)
-            except ValueError:  # not the main thread: whoever called decides
-                return
+        self._trainer = trainer
+        for number in self._before:
+            signal.signal(number, self._stop)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Look for the STOP file."""
-        if (self._folder / STOP_FILE).exists():
+        if self._stop_file.exists():
             self._clock.stopped = True
-
-    def restore(self) -> None:
-        """Give the signals back."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+            self._stop_file.unlink(missing_ok=True)
 
     def _stop(self, number: int, frame: Any) -> None:
         self.by_signal = signal.Signals(number).name
         self._clock.stopped = True
+        if self._trainer is not None:
+            self._trainer.limit_val_batches = 0
         signal.signal(number, self._before[number])
 
 

@@ -40,23 +40,27 @@ class Clock:
     @property
     def progress(self) -> float:
         """Share of the training that is done, 0 to 1."""
-        done = self.step / self.steps if self.steps else self.elapsed / self.seconds
-        return min(1.0, done)
+        return min(1.0, self._share(self.step))
 
     @property
     def is_over(self) -> bool:
         """Whether training ends here, because it is done or was told to stop."""
         return self.stopped or self.progress >= 1.0
 
-    @property
-    def is_round_over(self) -> bool:
-        """Whether it is time to validate."""
-        return self.is_over or self.progress >= self._round_ends
-
     def start_round(self) -> None:
         """Begin a round; it ends at the next multiple of 1/rounds, so that resumed runs keep the beat."""
         self._round_ends = (int(self.progress * self.rounds + 1e-9) + 1) / self.rounds
 
+    def is_round_over(self, step: int) -> bool:
+        """Whether it is time to validate once `step` steps are done.
+
+        Asked ahead of the step: whoever loads batches does so before the last one was trained on.
+        """
+        return self.stopped or self._share(step) >= min(1.0, self._round_ends)
+
     def resume(self, step: int, elapsed: float) -> None:
         """Go on from where an interrupted run was saved."""
         self.step, self._before, self._since = step, elapsed, self._now()
+
+    def _share(self, step: int) -> float:
+        return step / self.steps if self.steps else self.elapsed / self.seconds

@@ -1,4 +1,4 @@
-"""Fit a network: the trainer, its callbacks, checkpoints, interruption and resumption."""
+"""Fit a network: the trainer, its callbacks, interruption and resumption."""
 
 import logging
 import warnings
@@ -22,12 +22,10 @@ from seglet.networks.hardware import Precision, best_device, choose_precision, o
 from seglet.patches.sampler import PatchConfig, PatchSampler, fixed_windows
 from seglet.preprocessing.transform import Prepared
 from seglet.training.callbacks import History, Interruption, StopWithClock
+from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, WholeFiles, read_checkpoint
 from seglet.training.clock import Clock
 from seglet.training.module import SegmentationModule
 from seglet.training.settings import FitConfig
-
-CHECKPOINTS = "checkpoints"
-LAST, BEST = "last", "best"
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,13 @@ def fit(
     Raises
     ------
     TrainingError
-        If the loss stops being a number.
+        If the loss stops being a number, or the checkpoint to go on from is damaged.
+    StorageError
+        If the folder cannot be written or its disk is full.
     """
     device = best_device()
     plan, config = model.card.plan, settings.fit
-    on_device(model.network, device)
+    on_device(model.network, device).train()  # Lightning leaves it as it finds it: in eval, once it was timed
     sampler = PatchSampler(
         train, plan.patch_size, plan.batch_size, settings.patches, seed=config.seed, device=device
     )
@@ -108,14 +108,15 @@ def fit(
     interruption = Interruption(folder, clock)
     callbacks = [history, interruption, StopWithClock(clock), *_keepers(folder, config, bool(validation))]
     windows = fixed_windows(validation, plan.patch_size, config.validation_windows)
-    with _quiet_lightning(), speaking_of(folder):
-        trainer = _make_trainer(callbacks, folder, config, precision)
-        try:
-            _run(trainer, module, clock, windows, _checkpoint(folder, resume, tell))
-        finally:
-            interruption.restore()
+    checkpoint = _checkpoint(folder, clock, resume, tell)
+    history.keep_until(clock.step)
+    if not clock.is_over:
+        with _quiet_lightning(), speaking_of(folder), interruption:
+            trainer = _make_trainer(callbacks, folder, config, precision)
+            _run(trainer, module, clock, windows, checkpoint)
     _require_finite(history.rows)
-    _keep_best(module, folder, bool(windows))
+    if interruption.by_signal is None:
+        _keep_best(module, folder, bool(windows))
     return Outcome(tuple(history.rows), precision, interruption.by_signal)
 
 
@@ -128,7 +129,8 @@ class Rounds(IterableDataset[int]):
     def __iter__(self) -> Iterator[int]:
         self._clock.start_round()
         number = 0
-        while number == 0 or not self._clock.is_round_over:
+        done = self._clock.step
+        while number == 0 or not self._clock.is_round_over(done + number):
             yield number
             number += 1
 
@@ -138,7 +140,10 @@ def _run(
 ) -> None:
     rounds = DataLoader(Rounds(clock), batch_size=None)
     checks: Any = DataLoader(windows, batch_size=None) if windows else None  # type: ignore[arg-type]
-    trainer.fit(module, rounds, checks, ckpt_path=checkpoint, weights_only=True)
+    try:
+        trainer.fit(module, rounds, checks, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as exit:  # what Lightning makes of Ctrl-C, without a word
+        raise KeyboardInterrupt from exit
 
 
 def _make_trainer(
@@ -150,6 +155,7 @@ def _make_trainer(
         precision="bf16-mixed" if precision.bf16 else "32-true",
         max_epochs=-1,
         callbacks=callbacks,
+        plugins=WholeFiles(),
         logger=_tensorboard(folder) if config.tensorboard else False,
         gradient_clip_val=config.clip or None,
         num_sanity_val_steps=0,
@@ -182,20 +188,24 @@ def _keepers(folder: Path, config: FitConfig, has_validation: bool) -> list[Call
     return keepers
 
 
-def _checkpoint(folder: Path, resume: bool, tell: Tell) -> Path | None:
+def _checkpoint(folder: Path, clock: Clock, resume: bool, tell: Tell) -> Path | None:
+    """The checkpoint to go on from, if any; the clock is set to it."""
     path = folder / CHECKPOINTS / f"{LAST}.ckpt"
     if not resume:
         return None
     if not path.is_file():
         tell(Event("training", "no round had been finished: starting from the first step"))
         return None
+    saved = read_checkpoint(path)
+    clock.resume(saved["global_step"], saved["elapsed"])
+    tell(Event("training", f"going on from step {clock.step}"))
     return path
 
 
 def _keep_best(module: SegmentationModule, folder: Path, has_validation: bool) -> None:
     """Copy the best (or, without validation, the last) averaged weights into the network."""
     path = folder / CHECKPOINTS / f"{BEST if has_validation else LAST}.ckpt"
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(path)["state_dict"]
     prefix = "averaged.module."
     module.network.load_state_dict(
         {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

@@ -1,0 +1,150 @@
+"""Window arithmetic: partitions, mirroring, blending; properties over many shapes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seglet.core.errors import GeometryError
+from seglet.core.grid import Region, Tile, cover, mirrored, read_mirrored, stripes
+
+QUICK = settings(max_examples=60, deadline=None)
+Axis = tuple[int, int, int]  # extent, window, margin
+
+
+@st.composite
+def axes(draw: st.DrawFn) -> Axis:
+    """An axis, a window and a margin that fits it."""
+    margin = draw(st.integers(0, 6))
+    return draw(st.integers(1, 40)), draw(st.integers(2 * margin + 1, 2 * margin + 15)), margin
+
+
+def test_region_knows_its_shape_and_slices() -> None:
+    region = Region((1, -2), (4, 3))
+    assert region.shape == (3, 5)
+    assert region.slices == (slice(1, 4), slice(-2, 3))
+
+
+def test_region_is_cut_to_a_shape() -> None:
+    assert Region((-3, 2), (2, 20)).within((10, 10)) == Region((0, 2), (2, 10))
+
+
+def test_region_beyond_a_shape_becomes_empty() -> None:
+    assert Region((12, -9), (15, -4)).within((10, 10)).shape == (0, 0)
+
+
+def test_region_moves() -> None:
+    assert Region((0, 5), (2, 7)).shifted((3, -1)) == Region((3, 4), (5, 6))
+
+
+def test_tiles_by_hand() -> None:
+    assert list(cover((5,), (4,), (1,))) == [
+        Tile(Region((-1,), (3,)), Region((0,), (2,))),
+        Tile(Region((1,), (5,)), Region((2,), (4,))),
+        Tile(Region((3,), (7,)), Region((4,), (5,))),
+    ]
+
+
+def test_tiles_come_row_by_row() -> None:
+    corners = [tile.write.start for tile in cover((4, 6), (2, 3), (0, 0))]
+    assert corners == [(0, 0), (0, 3), (2, 0), (2, 3)]
+
+
+@QUICK
+@given(axes(), axes())
+def test_write_regions_partition_the_shape(y: Axis, x: Axis) -> None:
+    shape, window, margin = zip(y, x, strict=True)
+    written = np.zeros(shape, int)
+    for tile in cover(shape, window, margin):
+        assert tile.read.shape == window
+        assert min(tile.write.shape) > 0
+        for axis in range(2):
+            assert tile.read.start[axis] <= tile.write.start[axis] - margin[axis]
+            assert tile.read.stop[axis] >= tile.write.stop[axis] + margin[axis]
+        written[tile.write.slices] += 1
+    assert (written == 1).all()
+
+
+def test_volumes_are_covered_too() -> None:
+    written = np.zeros((3, 5, 4), int)
+    for tile in cover(written.shape, (2, 4, 4), (0, 1, 1)):
+        written[tile.write.slices] += 1
+    assert (written == 1).all()
+
+
+@pytest.mark.parametrize(("window", "margin"), [(4, 2), (4, 3), (0, 0)])
+def test_window_without_a_core_is_refused(window: int, margin: int) -> None:
+    with pytest.raises(GeometryError, match="larger than twice") as caught:
+        list(cover((9, 9), (9, window), (0, margin)))
+    assert str((1, 2 * margin + 1)) in caught.value.remedy
+    with pytest.raises(GeometryError, match="larger than twice"):
+        stripes(9, window, margin, 1)
+
+
+def test_border_pixel_is_not_repeated() -> None:
+    assert mirrored(-2, 5, 3).tolist() == [2, 1, 0, 1, 2, 1, 0]
+
+
+@QUICK
+@given(st.integers(1, 9), st.integers(0, 30), st.integers(0, 30))
+def test_mirrored_reading_equals_numpy_reflection(extent: int, before: int, after: int) -> None:
+    row = np.arange(extent)
+    expected = np.pad(row, (before, after), mode="reflect")
+    assert row[mirrored(-before, extent + after, extent)].tolist() == expected.tolist()
+
+
+@QUICK
+@given(
+    st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    st.tuples(st.integers(-15, 15), st.integers(-15, 15)),
+    st.tuples(st.integers(1, 12), st.integers(1, 12)),
+)
+def test_any_region_reads_as_from_a_padded_image(
+    shape: tuple[int, int], start: tuple[int, int], extent: tuple[int, int]
+) -> None:
+    pixels = np.arange(2 * shape[0] * shape[1]).reshape(2, *shape)
+    region = Region(start, (start[0] + extent[0], start[1] + extent[1]))
+    padded = np.pad(pixels, ((0, 0), (30, 30), (30, 30)), mode="reflect")
+    expected = padded[(slice(None), *region.shifted((30, 30)).slices)]
+    np.testing.assert_array_equal(read_mirrored(pixels, region), expected)
+
+
+def _total(n: int, found: list) -> np.ndarray:
+    total = np.zeros(n)
+    for stripe in found:
+        place = np.arange(stripe.extent) + stripe.start
+        inside = (place >= 0) & (place < n)
+        assert (stripe.weights[~inside] == 0).all()
+        total[place[inside]] += stripe.weights[inside]
+    return total
+
+
+@QUICK
+@given(axes(), st.sampled_from([1, 4, 32]))
+def test_weights_of_stripes_add_up_to_one(axis: Axis, multiple: int) -> None:
+    n, window, margin = axis
+    found = stripes(n, window, margin, multiple)
+    np.testing.assert_allclose(_total(n, found), 1, atol=1e-6)
+    assert len({stripe.extent for stripe in found}) == 1
+    assert found[0].extent % multiple == 0
+    assert all(stripe.weights.shape == (stripe.extent,) for stripe in found)
+    assert all((stripe.weights >= 0).all() and stripe.weights.any() for stripe in found)
+
+
+def test_short_axis_takes_a_single_window() -> None:
+    (only,) = stripes(37, 64, 8, 32)
+    assert only.extent == 64
+    assert only.weights.sum() == 37
+
+
+def test_ramp_between_two_windows_by_hand() -> None:
+    first, second = stripes(20, 14, 2, 1)  # two cores of 10, shared over the pixels 8 to 11
+    assert (first.start, first.extent, second.start) == (-2, 14, 8)
+    np.testing.assert_allclose(first.weights[10:], [7 / 8, 5 / 8, 3 / 8, 1 / 8])
+    np.testing.assert_allclose(second.weights[:5], [1 / 8, 3 / 8, 5 / 8, 7 / 8, 1])
+
+
+def test_windows_without_margin_do_not_overlap() -> None:
+    found = stripes(10, 5, 0, 1)
+    assert [(s.start, s.extent) for s in found] == [(0, 5), (5, 5)]
+    assert all((s.weights == 1).all() for s in found)

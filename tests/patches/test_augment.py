@@ -1,0 +1,239 @@
+"""What is drawn has the promised statistics; what is applied is what was drawn."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy.ndimage import gaussian_filter
+from torch import Generator, Tensor
+
+from seglet.patches.augment import (
+    AugmentConfig,
+    IntensityDraw,
+    apply_intensity,
+    draw_intensity,
+    draw_spatial,
+)
+
+NONE: dict[str, Any] = {
+    "rotation": 0,
+    "flip": 0,
+    "scale": (1, 1),
+    "shift": 0,
+    "elastic": 0,
+    "elastic_grid": 4,
+    "probability": 1,
+    "brightness": 0,
+    "contrast": (1, 1),
+    "gamma": (1, 1),
+    "noise": 0,
+    "blur": 0,
+}
+N = 2000
+
+
+def _config(**changed: Any) -> AugmentConfig:
+    return AugmentConfig(**(NONE | changed))
+
+
+def _spatial(**changed: Any):  # type: ignore[no-untyped-def]
+    return draw_spatial(torch.zeros(N, 2), _config(**changed), Generator().manual_seed(0))
+
+
+def _intensity(**changed: Any) -> IntensityDraw:
+    return draw_intensity(N, 3, _config(**changed), Generator().manual_seed(0))
+
+
+def _images(n: int = 2, c: int = 1, side: int = 16) -> Tensor:
+    return torch.randn(n, c, side, side, generator=Generator().manual_seed(1))
+
+
+def _plain(n: int = 2, c: int = 1, **changed: Tensor) -> IntensityDraw:
+    values = {
+        "brightness": torch.zeros(n, c),
+        "contrast": torch.ones(n, c),
+        "gamma": torch.ones(n),
+        "noise": torch.zeros(n),
+        "blur": torch.zeros(n),
+    }
+    return IntensityDraw(**(values | changed), seed=3)
+
+
+def test_nothing_wished_draws_the_identity() -> None:
+    draw = draw_spatial(torch.tensor([[3.0, 4.0]]), _config(), Generator().manual_seed(0))
+    assert draw.center.tolist() == [[3, 4]]
+    assert draw.matrix.tolist() == [[[1, 0], [0, 1]]]
+    assert not draw.elastic.any()
+
+
+def test_same_seed_draws_the_same() -> None:
+    config = _config(rotation=90, scale=(0.5, 2), elastic=3, shift=2, flip=0.5)
+    first, again = (draw_spatial(torch.zeros(5, 2), config, Generator().manual_seed(7)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(vars(first).values(), vars(again).values(), strict=True))
+
+
+def test_drawing_leaves_the_global_randomness_alone() -> None:
+    before = torch.get_rng_state()
+    _spatial(rotation=90)
+    _intensity(noise=1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_rotation_is_uniform_to_both_sides() -> None:
+    matrix = _spatial(rotation=30).matrix
+    angle = torch.rad2deg(torch.atan2(matrix[:, 1, 0], matrix[:, 0, 0]))
+    assert float(angle.abs().max()) <= 30
+    assert float(angle.mean()) == pytest.approx(0, abs=1.5)
+    assert float(angle.std()) == pytest.approx(60 / math.sqrt(12), rel=0.06)
+    np.testing.assert_allclose(torch.linalg.det(matrix), 1, atol=1e-5)
+
+
+def test_zoom_stays_in_its_range_and_is_symmetric_on_a_log_scale() -> None:
+    zoom = torch.linalg.det(_spatial(scale=(0.5, 2)).matrix) ** -0.5
+    assert 0.5 <= float(zoom.min()) < 0.55
+    assert 1.9 < float(zoom.max()) <= 2.0001
+    assert float(zoom.log().mean()) == pytest.approx(0, abs=0.04)
+
+
+def test_zoom_above_one_looks_at_a_smaller_part() -> None:
+    np.testing.assert_allclose(_spatial(scale=(2, 2)).matrix[0], [[0.5, 0], [0, 0.5]], atol=1e-6)
+
+
+def test_each_axis_is_flipped_in_its_share_of_patches() -> None:
+    diagonal = torch.diagonal(_spatial(flip=0.25).matrix, dim1=1, dim2=2)
+    assert set(diagonal.flatten().tolist()) == {-1, 1}
+    flipped = (diagonal < 0).float()
+    np.testing.assert_allclose(flipped.mean(0), 0.25, atol=0.04)
+    assert float(flipped.prod(1).mean()) == pytest.approx(0.25**2, abs=0.02)  # independent
+
+
+def test_shift_is_uniform_around_the_center() -> None:
+    center = _spatial(shift=5).center
+    assert float(center.abs().max()) <= 5
+    np.testing.assert_allclose(center.std(0), 10 / math.sqrt(12), rtol=0.06)
+
+
+def test_elastic_displacements_have_the_wished_deviation() -> None:
+    elastic = _spatial(elastic=6, elastic_grid=5).elastic
+    assert elastic.shape == (N, 2, 5, 5)
+    assert float(elastic.std()) == pytest.approx(6, rel=0.02)
+    assert float(elastic.mean()) == pytest.approx(0, abs=0.1)
+
+
+def test_shapes_are_changed_in_their_share_of_patches_independently() -> None:
+    draw = _spatial(rotation=90, elastic=3, probability=0.3)
+    turned = draw.matrix[:, 0, 1] != 0
+    bent = draw.elastic.flatten(1).any(1)
+    assert float(turned.float().mean()) == pytest.approx(0.3, abs=0.04)
+    assert float(bent.float().mean()) == pytest.approx(0.3, abs=0.04)
+    assert float((turned & bent).float().mean()) == pytest.approx(0.09, abs=0.025)
+
+
+def test_intensities_are_drawn_in_their_ranges() -> None:
+    draw = _intensity(contrast=(0.5, 2), gamma=(0.7, 1.5), noise=0.2, blur=1.5, brightness=0.4)
+    for drawn, (low, high) in [
+        (draw.contrast, (0.5, 2)),
+        (draw.gamma, (0.7, 1.5)),
+        (draw.noise, (0, 0.2)),
+        (draw.blur, (0, 1.5)),
+    ]:
+        span = high - low
+        assert low - 1e-6 <= float(drawn.min()) < low + 0.05 * span
+        assert high - 0.05 * span < float(drawn.max()) <= high + 1e-6
+    assert float(draw.brightness.std()) == pytest.approx(0.4, rel=0.05)
+    assert draw.brightness.shape == draw.contrast.shape == (N, 3)
+
+
+def test_probability_zero_changes_no_intensity() -> None:
+    draw = _intensity(contrast=(0.5, 2), gamma=(0.7, 1.5), noise=0.2, blur=1.5, brightness=0.4, probability=0)
+    assert (draw.contrast == 1).all()
+    assert (draw.gamma == 1).all()
+    assert not (draw.noise.any() or draw.blur.any() or draw.brightness.any())
+
+
+def test_plain_draw_leaves_the_images_alone() -> None:
+    images = _images()
+    np.testing.assert_allclose(apply_intensity(images, _plain()), images, atol=1e-5)
+
+
+def test_constant_image_survives_every_change() -> None:
+    draw = _plain(gamma=torch.full((2,), 0.5), contrast=torch.full((2, 1), 2.0), blur=torch.ones(2))
+    np.testing.assert_allclose(apply_intensity(torch.full((2, 1, 8, 8), 3.0), draw), 3, atol=1e-5)
+
+
+def test_brightness_is_added_to_its_own_channel() -> None:
+    images = _images(1, 2)
+    result = apply_intensity(images, _plain(1, 2, brightness=torch.tensor([[0.5, -1.0]])))
+    np.testing.assert_allclose(
+        result - images, torch.tensor([0.5, -1.0])[:, None, None].expand(2, 16, 16)[None], atol=1e-5
+    )
+
+
+def test_contrast_stretches_around_the_mean() -> None:
+    images = _images(1)
+    result = apply_intensity(images, _plain(1, contrast=torch.tensor([[2.0]])))
+    assert float(result.mean()) == pytest.approx(float(images.mean()), abs=1e-5)
+    np.testing.assert_allclose(result.std(), 2 * images.std(), rtol=1e-4)
+
+
+def test_gamma_keeps_the_ends_and_bends_between() -> None:
+    images = torch.linspace(-1, 3, 64).reshape(1, 1, 8, 8)
+    result = apply_intensity(images, _plain(1, gamma=torch.tensor([2.0])))
+    expected = ((images + 1) / 4) ** 2 * 4 - 1
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_blur_is_a_gaussian_with_its_own_width_per_patch() -> None:
+    images = _images(3, 2, 24)
+    sigma = torch.tensor([1.5, 0.0, 0.7])
+    result = apply_intensity(images, _plain(3, 2, blur=sigma))
+    np.testing.assert_allclose(result[1], images[1], atol=1e-5)
+    for patch, width in [(0, 1.5), (2, 0.7)]:
+        expected = gaussian_filter(images[patch].numpy(), (0, width, width), mode="mirror", radius=(0, 5, 5))
+        np.testing.assert_allclose(result[patch], expected, atol=1e-4)
+
+
+def test_blur_of_a_tiny_patch_works() -> None:
+    result = apply_intensity(_images(1, 1, 2), _plain(1, blur=torch.tensor([3.0])))
+    assert result.shape == (1, 1, 2, 2)
+    assert bool(torch.isfinite(result).all())
+
+
+def test_noise_has_the_drawn_deviation_and_is_repeatable() -> None:
+    draw = _plain(2, noise=torch.tensor([0.3, 0.0]))
+    images = torch.zeros(2, 1, 64, 64)
+    result = apply_intensity(images, draw)
+    assert float(result[0].std()) == pytest.approx(0.3, rel=0.05)
+    assert not result[1].any()
+    assert torch.equal(result, apply_intensity(images, draw))
+
+
+def test_draw_moves_to_a_device_whole() -> None:
+    draw = _plain()
+    moved = draw.to(torch.device("cpu"))
+    assert all(
+        torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+        for a, b in zip(vars(draw).values(), vars(moved).values(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"rotation": 181},
+        {"flip": 1.5},
+        {"scale": (0, 1)},
+        {"elastic": -1},
+        {"elastic_grid": 1},
+        {"probability": -0.1},
+        {"gamma": (-1, 1)},
+        {"noise": -1},
+        {"blur": -1},
+    ],
+)
+def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(setting))):
+        AugmentConfig(**setting)

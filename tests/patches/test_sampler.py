@@ -1,0 +1,239 @@
+"""Batches: repeatable, inside the labelled pixels, balanced, and true to their images."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seglet.core.errors import DatasetError
+from seglet.core.image import IGNORE
+from seglet.patches.augment import AugmentConfig
+from seglet.patches.sampler import Batch, PatchConfig, PatchSampler, fixed_windows
+from seglet.patches.targets import BorderWeightConfig, border_weights
+from seglet.preprocessing.transform import Prepared
+
+CPU = torch.device("cpu")
+STILL = AugmentConfig(
+    rotation=0,
+    flip=0,
+    scale=(1, 1),
+    shift=0,
+    elastic=0,
+    probability=0,
+    brightness=0,
+    contrast=(1, 1),
+    gamma=(1, 1),
+    noise=0,
+    blur=0,
+)
+WILD = AugmentConfig(rotation=180, flip=0.5, scale=(0.7, 1.4), shift=3, elastic=4, probability=0.8, noise=0.1)
+
+
+def _case(name: str = "a", shape: tuple[int, int] = (20, 24), **truth: Any) -> Prepared:
+    """An image whose every pixel is unlike all others, so that a patch tells where it was cut."""
+    image = np.arange(shape[0] * shape[1], dtype=np.float32).reshape(1, *shape)
+    labels = truth.pop("labels", (image[0] % 3 == 0).astype(np.uint8))
+    return Prepared(name, image, labels=labels, **truth)
+
+
+def _sampler(cases: list[Prepared], **changed: Any) -> PatchSampler:
+    options: dict[str, Any] = {
+        "patch_size": (8, 8),
+        "batch_size": 4,
+        "seed": 1,
+        "config": PatchConfig(augment=STILL),
+    }
+    return PatchSampler(cases, device=CPU, **(options | changed))
+
+
+def _equal(first: Batch, second: Batch) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(vars(first).values(), vars(second).values(), strict=True))
+
+
+def test_batch_has_the_promised_shapes_and_types() -> None:
+    batch = _sampler([_case()], patch_size=(8, 6), batch_size=3).batch(0)
+    assert (batch.images.shape, batch.images.dtype) == ((3, 1, 8, 6), torch.float32)
+    assert (batch.labels.shape, batch.labels.dtype) == ((3, 8, 6), torch.int64)
+    assert (batch.weights.shape, batch.weights.dtype) == ((3, 8, 6), torch.float32)
+
+
+def test_batch_depends_on_seed_and_step_alone() -> None:
+    config = PatchConfig(augment=WILD)
+    once, again = (_sampler([_case(), _case("b")], config=config) for _ in range(2))
+    for step in range(5):
+        once.batch(step)
+    assert _equal(once.batch(7), again.batch(7))
+    assert not _equal(once.batch(7), once.batch(8))
+    assert not _equal(once.batch(7), _sampler([_case(), _case("b")], config=config, seed=2).batch(7))
+
+
+def test_neighboring_seeds_share_no_batch() -> None:
+    """Runs that differ in the seed by one must not see the same patches one step apart."""
+    first, second = (_sampler([_case()], config=PatchConfig(augment=WILD), seed=seed) for seed in (1, 2))
+    assert not _equal(first.batch(8), second.batch(7))
+
+
+def test_batch_leaves_the_global_randomness_alone() -> None:
+    torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    _sampler([_case()], config=PatchConfig(augment=WILD)).batch(0)
+    assert torch.equal(torch.get_rng_state(), torch_before)
+    assert (np.random.get_state()[1] == numpy_before).all()  # noqa: NPY002
+
+
+@pytest.mark.parametrize("patch_size", [(8, 8), (7, 7), (8, 5)])
+def test_still_patch_is_a_cut_of_the_image(patch_size: tuple[int, int]) -> None:
+    """Nothing is blurred nor displaced where nothing was to be changed; mirrored beyond the border."""
+    case = _case()
+    assert case.labels is not None
+    padded = np.pad(case.image[0], 30, mode="reflect")
+    labels = np.pad(case.labels, 30, mode="reflect")
+    sampler = _sampler([case], patch_size=patch_size, batch_size=8)
+    draw = sampler.draw(0)
+    batch = sampler.apply(draw)
+    for number, center in enumerate(draw.spatial.center.numpy()):
+        y, x = (round(float(c) - (n - 1) / 2) + 30 for c, n in zip(center, patch_size, strict=True))
+        cut = (slice(y, y + patch_size[0]), slice(x, x + patch_size[1]))
+        np.testing.assert_allclose(batch.images[number, 0], padded[cut], atol=1e-2)  # values reach 479
+        np.testing.assert_array_equal(batch.labels[number], labels[cut])
+
+
+def test_labels_stay_on_their_image_under_every_change() -> None:
+    labels = np.zeros((40, 40), np.uint8)
+    labels[10:30, 12:33] = 1
+    case = Prepared("a", labels[None].astype(np.float32), labels=labels)
+    quiet = WILD.model_copy(
+        update={"noise": 0, "blur": 0, "brightness": 0, "contrast": (1, 1), "gamma": (1, 1)}
+    )
+    sampler = _sampler([case], patch_size=(24, 24), batch_size=16, config=PatchConfig(augment=quiet))
+    batch = sampler.batch(0)
+    sure = (batch.images[:, 0] - 0.5).abs() > 0.49  # bilinear edges lie between the classes
+    assert float(sure.float().mean()) > 0.7
+    assert torch.equal((batch.images[:, 0] > 0.5)[sure], (batch.labels == 1)[sure])
+
+
+def test_pixels_outside_the_fov_and_ignored_ones_weigh_nothing() -> None:
+    labels = np.ones((20, 20), np.uint8)
+    labels[:, 15:] = IGNORE
+    fov = np.ones((20, 20), bool)
+    fov[:4] = False
+    image = np.where(fov & (labels != IGNORE), 1, 0).astype(np.float32)[None]
+    batch = _sampler([Prepared("a", image, labels=labels, fov=fov)], batch_size=32).batch(0)
+    counted = batch.images[:, 0] > 0.5
+    assert 0.2 < float(counted.float().mean()) < 1
+    assert torch.equal(batch.weights > 0, counted)
+    assert torch.equal(batch.labels, counted.long())
+    assert int(batch.labels.max()) == 1  # IGNORE never reaches the loss
+
+
+def test_centers_are_labelled_pixels_of_usable_cases() -> None:
+    fov = np.zeros((20, 24), bool)
+    fov[5:8, 6:9] = True
+    dead = _case("dead", labels=np.full((20, 24), IGNORE, np.uint8))
+    sampler = _sampler([dead, _case("b", fov=fov)], patch_size=(7, 7), batch_size=30)
+    draw = sampler.draw(0)
+    assert set(draw.cases) == {1}
+    assert all(fov[int(y), int(x)] for y, x in draw.spatial.center)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_foreground_share_is_kept_and_classes_take_turns(share: float) -> None:
+    labels = np.zeros((40, 40), np.uint8)
+    labels[0, 0], labels[5, 5:25], labels[39, 39] = 1, 2, 7
+    case = _case(shape=(40, 40), labels=labels)
+    config = PatchConfig(augment=STILL, foreground=share)
+    sampler = _sampler([case], patch_size=(7, 7), batch_size=600, config=config)
+    met = Counter(int(labels[int(y), int(x)]) for y, x in sampler.draw(0).spatial.center)
+    for c in (1, 2, 7):
+        assert met[c] / 600 == pytest.approx(share / 3, abs=0.07)
+
+
+def test_rare_class_in_one_case_is_found() -> None:
+    empty, full = np.zeros((20, 24), np.uint8), np.zeros((20, 24), np.uint8)
+    full[3, 4] = 1
+    cases = [_case(str(n), labels=empty) for n in range(5)] + [_case("f", labels=full)]
+    config = PatchConfig(augment=STILL, foreground=1)
+    assert set(_sampler(cases, config=config, batch_size=20).draw(0).cases) == {5}
+
+
+def test_case_without_any_foreground_can_be_trained_on() -> None:
+    config = PatchConfig(augment=STILL, foreground=1)
+    batch = _sampler([_case(labels=np.zeros((20, 24), np.uint8))], config=config).batch(0)
+    assert not batch.labels.any()
+    assert (batch.weights == 1).all()
+
+
+@pytest.mark.parametrize("labels", [None, np.full((20, 24), IGNORE, np.uint8)])
+def test_nothing_labelled_is_refused(labels: np.ndarray | None) -> None:
+    with pytest.raises(DatasetError, match="no labelled pixel"):
+        _sampler([_case(labels=labels)])
+
+
+def test_empty_field_of_view_is_refused() -> None:
+    with pytest.raises(DatasetError, match="field of view"):
+        _sampler([_case(fov=np.zeros((20, 24), bool))])
+
+
+def test_border_weights_travel_with_the_patch() -> None:
+    objects = np.zeros((20, 24), np.int32)
+    objects[4:16, 2:11], objects[4:16, 13:22] = 1, 2
+    case = _case(labels=(objects > 0).astype(np.uint8), objects=objects)
+    border = BorderWeightConfig(peak=10, sigma=3)
+    plain, weighted = (
+        _sampler([case], config=PatchConfig(augment=STILL, border_weight=b), batch_size=16).batch(0)
+        for b in (None, border)
+    )
+    assert (plain.weights == 1).all()
+    extra = 1 + border_weights(objects, border)
+    for image, weights in zip(weighted.images[:, 0], weighted.weights, strict=True):
+        pixel = torch.round(image).long().numpy()
+        np.testing.assert_allclose(weights, extra.ravel()[pixel], rtol=1e-6)
+    assert float(weighted.weights.max()) > 2
+
+
+def test_images_smaller_than_a_patch_are_mirrored() -> None:
+    batch = _sampler([_case(shape=(3, 1), labels=np.ones((3, 1), np.uint8))]).batch(0)
+    assert batch.images.shape == (4, 1, 8, 8)
+    assert (batch.weights == 1).all()
+    assert set(torch.round(batch.images).unique().tolist()) == {0, 1, 2}
+
+
+def test_windows_for_validation_are_cut_from_the_grid() -> None:
+    case = _case(shape=(16, 24))
+    assert case.labels is not None
+    windows = fixed_windows([case], (8, 8), most=100)
+    assert len(windows) == 6
+    image = np.block([[windows[3 * i + j].images[0, 0].numpy() for j in range(3)] for i in range(2)])
+    labels = np.block([[windows[3 * i + j].labels[0].numpy() for j in range(3)] for i in range(2)])
+    np.testing.assert_array_equal(image, case.image[0])
+    np.testing.assert_array_equal(labels, case.labels)
+    assert all((w.weights == 1).all() for w in windows)
+
+
+def test_few_windows_are_spread_evenly_over_the_cases() -> None:
+    cases = [_case(str(n), shape=(16, 16)) for n in range(3)]
+    for number, case in enumerate(cases):
+        case.image[:] = number
+    chosen = fixed_windows(cases, (8, 8), most=3)
+    assert [float(w.images[0, 0, 0, 0]) for w in chosen] == [0, 1, 2]
+
+
+def test_windows_without_a_labelled_pixel_are_left_out() -> None:
+    fov = np.zeros((16, 16), bool)
+    fov[10, 2] = True
+    (window,) = fixed_windows([_case(shape=(16, 16), fov=fov)], (8, 8), most=9)
+    assert window.weights.sum() == 1
+    assert window.weights[0, 2, 2] == 1
+
+
+@pytest.mark.parametrize("most", [0, 5])
+def test_no_window_is_an_empty_list(most: int) -> None:
+    nothing = _case(labels=np.full((20, 24), IGNORE, np.uint8))
+    assert fixed_windows([nothing], (8, 8), most) == []
+
+
+def test_window_beyond_the_border_is_mirrored() -> None:
+    (window,) = fixed_windows([_case(shape=(5, 5))], (8, 8), most=1)
+    expected = np.pad(_case(shape=(5, 5)).image[0], ((0, 3), (0, 3)), mode="reflect")
+    np.testing.assert_array_equal(window.images[0, 0], expected)

@@ -1,0 +1,135 @@
+"""Resampling: exact against numpy where it moves whole pixels, mirrored beyond the border."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seglet.patches.warp import SpatialDraw, coordinates, warp
+
+GRID = 4
+
+
+def _draw(
+    center: tuple[float, float], matrix: list[list[float]], elastic: Tensor | None = None
+) -> SpatialDraw:
+    bent = torch.zeros(1, 2, GRID, GRID) if elastic is None else elastic
+    return SpatialDraw(torch.tensor([center]), torch.tensor([matrix]).float(), bent)
+
+
+def _index_image(y: int, x: int) -> Tensor:
+    return torch.arange(y * x).reshape(1, y, x).float()
+
+
+def _warp(source: Tensor, draw: SpatialDraw, patch: tuple[int, int], mode: str = "bilinear") -> np.ndarray:
+    return warp(source, coordinates(draw, patch)[0], mode)[0].numpy()  # type: ignore[arg-type]
+
+
+IDENTITY = [[1.0, 0.0], [0.0, 1.0]]
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("shape", [(9, 9), (8, 6), (1, 5), (1, 1)])
+def test_identity_gives_the_image_back(shape: tuple[int, int], mode: str) -> None:
+    source = _index_image(*shape)
+    center = ((shape[0] - 1) / 2, (shape[1] - 1) / 2)
+    result = _warp(source, _draw(center, IDENTITY), shape, mode)
+    np.testing.assert_allclose(result, source[0], atol=1e-4)
+
+
+def test_center_says_where_the_patch_is_cut() -> None:
+    source = _index_image(20, 30)
+    result = _warp(source, _draw((6.0, 17.0), IDENTITY), (5, 3))
+    np.testing.assert_allclose(result, source[0, 4:9, 16:19], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        ([[-1.0, 0.0], [0.0, 1.0]], np.flipud),
+        ([[1.0, 0.0], [0.0, -1.0]], np.fliplr),
+        ([[0.0, -1.0], [1.0, 0.0]], lambda a: np.rot90(a, -1)),
+        ([[0.0, 1.0], [-1.0, 0.0]], np.rot90),
+        ([[-1.0, 0.0], [0.0, -1.0]], lambda a: np.rot90(a, 2)),
+    ],
+)
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("side", [8, 9])
+def test_flips_and_right_angles_equal_numpy(matrix, expected, mode: str, side: int) -> None:  # type: ignore[no-untyped-def]
+    source = _index_image(side, side)
+    middle = (side - 1) / 2
+    result = _warp(source, _draw((middle, middle), matrix), (side, side), mode)
+    np.testing.assert_allclose(result, expected(source[0].numpy()), atol=1e-3)
+
+
+def test_place_beyond_the_border_is_mirrored() -> None:
+    source = _index_image(6, 7)
+    result = _warp(source, _draw((0.0, 0.0), IDENTITY), (9, 11))
+    expected = np.pad(source[0].numpy(), ((4, 4), (5, 5)), mode="reflect")[:9, :11]
+    np.testing.assert_allclose(result, expected, atol=1e-3)
+
+
+def test_half_pixel_shift_averages_neighbors() -> None:
+    result = _warp(torch.tensor([[[0.0, 4.0, 8.0]]]), _draw((0.0, 0.5), IDENTITY), (1, 1))
+    np.testing.assert_allclose(result, [[2.0]], atol=1e-5)
+
+
+def test_matrix_of_one_half_makes_objects_twice_as_large() -> None:
+    source = torch.zeros(1, 21, 21)
+    source[0, 8:13, 8:13] = 1
+    result = _warp(source, _draw((10.0, 10.0), [[0.5, 0.0], [0.0, 0.5]]), (21, 21), "nearest")
+    assert abs(math.sqrt(result.sum()) - 10) <= 1
+
+
+def test_constant_elastic_field_is_a_shift() -> None:
+    elastic = torch.zeros(1, 2, GRID, GRID)
+    elastic[:, 0], elastic[:, 1] = 2, -3
+    source = _index_image(20, 20)
+    result = _warp(source, _draw((10.0, 10.0), IDENTITY, elastic), (5, 5))
+    np.testing.assert_allclose(result, source[0, 10:15, 5:10], atol=1e-3)
+
+
+def test_elastic_field_goes_through_its_corner_points() -> None:
+    elastic = torch.randn(1, 2, GRID, GRID, generator=torch.Generator().manual_seed(0))
+    bent = coordinates(_draw((0.0, 0.0), IDENTITY, elastic), (16, 24))
+    straight = coordinates(_draw((0.0, 0.0), IDENTITY), (16, 24))
+    moved = (bent - straight)[0]
+    np.testing.assert_allclose(moved[0, 0], elastic[0, :, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(moved[-1, -1], elastic[0, :, -1, -1], atol=1e-5)
+    np.testing.assert_allclose(moved[0, -1], elastic[0, :, 0, -1], atol=1e-5)
+
+
+def test_labels_warp_as_their_image() -> None:
+    """An image that shows its own labels still shows them afterwards."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 5, (1, 40, 40), generator=generator).float()
+    elastic = 3 * torch.randn(1, 2, GRID, GRID, generator=generator)
+    matrix = [[0.8, -0.6], [0.6, 0.8]]
+    draw = _draw((20.3, 18.9), matrix, elastic)
+    places = coordinates(draw, (32, 32))[0]
+    both = warp(torch.cat([_index_image(40, 40), labels]), places, "nearest")
+    np.testing.assert_array_equal(labels[0].flatten()[both[0].long()], both[1])
+
+
+def test_smooth_image_and_its_index_image_warp_alike() -> None:
+    """Bilinear and nearest sampling look at the same place."""
+    y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
+    draw = _draw((20.0, 20.0), [[0.8, -0.6], [0.6, 0.8]])  # stays inside
+    places = coordinates(draw, (16, 16))[0]
+    smooth = warp(torch.stack([y, x]), places, "bilinear")
+    np.testing.assert_allclose(smooth.movedim(0, -1), places, atol=1e-3)
+    nearest = warp(torch.stack([y, x]), places, "nearest")
+    assert float((nearest - smooth).abs().max()) <= 0.5 + 1e-3
+
+
+def test_each_patch_of_a_batch_has_its_own_place() -> None:
+    draw = SpatialDraw(
+        torch.tensor([[1.0, 2.0], [5.0, 6.0]]),
+        torch.eye(2).repeat(2, 1, 1),
+        torch.zeros(2, 2, GRID, GRID),
+    )
+    places = coordinates(draw, (3, 3))
+    assert places.shape == (2, 3, 3, 2)
+    assert places[:, 1, 1].tolist() == [[1, 2], [5, 6]]

@@ -1,0 +1,143 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from seglet.core.errors import FormatError, GeometryError
+from seglet.core.events import Event
+from seglet.core.grid import stripes
+from seglet.core.image import Image
+from seglet.model import Model
+from seglet.prediction import tiled
+from seglet.prediction.engines import TorchEngine
+from seglet.prediction.tiled import MULTIPLE, predict_image, predict_windows
+
+MakeModel = Callable[..., Model]
+
+REACH = (
+    5  # px; how far the (4, 8) network of one convolution a block looks: 1 + 2 * 1 + 1, and one of pooling
+)
+
+
+def pixels(*shape: int) -> NDArray[np.float32]:
+    return np.random.default_rng(1).random((1, *shape), np.float32)
+
+
+def seen_whole(n: int, window: int, margin: int) -> NDArray[np.bool_]:
+    """Pixels of an axis that no window sees from nearer to its edge than the network looks."""
+    found = np.ones(n, bool)
+    for stripe in stripes(n, window, margin, MULTIPLE):
+        ends = np.r_[:REACH, stripe.extent - REACH : stripe.extent] + stripe.start
+        found[ends[(ends >= 0) & (ends < n)]] = False
+    found[: 2 * REACH] = found[-2 * REACH :] = False  # there the network pads, and the windows mirror
+    return found
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_windows_equal_one_pass_wherever_they_see_as_far_as_the_network_looks(
+    make_model: MakeModel, n_classes: int
+) -> None:
+    model = make_model(n_classes)
+    image = pixels(192, 160)
+    engine = TorchEngine(model, "fp32")
+    found = predict_windows(image, engine, window=64, margin=16)
+    whole = engine.run(image[None])[0]
+    trusted = np.outer(seen_whole(192, 64, 16), seen_whole(160, 64, 16))
+    assert trusted.mean() > 0.2
+    np.testing.assert_allclose(found[:, trusted], whole[:, trusted], atol=1e-5)
+    assert np.abs(found - whole)[:, 10:-10, 10:-10].max() < 0.05, "elsewhere such windows count for little"
+
+
+def test_the_network_looks_as_far_as_these_tests_say(make_model: MakeModel) -> None:
+    image = torch.zeros(1, 1, 64, 64, requires_grad=True)
+    make_model().network(image)[0, 0, 32, 33].backward()
+    assert image.grad is not None
+    y, x = torch.nonzero(image.grad[0, 0], as_tuple=True)
+    assert max((y - 32).abs().max(), (x - 33).abs().max()) <= REACH
+
+
+def test_a_wider_margin_comes_closer_to_one_pass(make_model: MakeModel) -> None:
+    engine = TorchEngine(make_model(), "fp32")
+    image = pixels(192, 160)
+    whole = engine.run(image[None])[0]
+    errors = [
+        np.abs(predict_windows(image, engine, 64, margin) - whole)[:, 10:-10, 10:-10].mean()
+        for margin in (0, 16)
+    ]
+    assert errors[1] < errors[0] / 2
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 90), (5, 300), (33, 47), (64, 64), (65, 129), (131, 70)])
+def test_any_size_is_predicted_whole(make_model: MakeModel, shape: tuple[int, int], n_classes: int) -> None:
+    model = make_model(n_classes)
+    found = predict_image(Image(pixels(*shape)), model, TorchEngine(model, "fp32"))
+    assert found.shape == (1 if n_classes == 2 else n_classes, *shape)
+    assert np.isfinite(found).all()
+    assert found.min() >= 0
+    assert found.max() <= 1 + 1e-5
+    if n_classes > 2:
+        np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+def test_a_constant_answer_stays_constant_across_all_seams(make_model: MakeModel) -> None:
+    model = make_model()
+    for p in model.network.head.parameters():
+        torch.nn.init.constant_(p, 0.0)
+    found = predict_image(Image(pixels(150, 101)), model, TorchEngine(model, "fp32"))
+    np.testing.assert_allclose(found, 0.5, atol=1e-6)
+
+
+def test_how_many_windows_run_at_once_does_not_matter(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    image = pixels(150, 101)
+    together = predict_windows(image, TorchEngine(model, "fp32"), 64, 16)
+    monkeypatch.setattr(tiled, "PIXELS_AT_ONCE", 1)
+    one_by_one = predict_windows(image, TorchEngine(model, "fp32"), 64, 16)
+    np.testing.assert_allclose(together, one_by_one, atol=1e-6)
+
+
+def test_progress_is_told_and_ends_at_the_total(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiled, "PIXELS_AT_ONCE", 1)
+    told: list[Event] = []
+    predict_windows(pixels(100, 100), TorchEngine(make_model(), "fp32"), 64, 16, told.append)
+    assert [event.done for event in told] == list(range(1, told[-1].total + 1))
+    assert told[-1].total > 1
+
+
+def test_results_come_back_at_the_images_own_size_when_the_plan_resizes(make_model: MakeModel) -> None:
+    model = make_model(3, resize=(32, 48))
+    found = predict_image(Image(pixels(51, 37)), model, TorchEngine(model, "fp32"))
+    assert found.shape == (3, 51, 37)
+    np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+def test_eight_and_sixteen_bits_of_one_picture_are_predicted_alike(make_model: MakeModel) -> None:
+    model = make_model(normalization="standardize")
+    eight = np.random.default_rng(2).integers(0, 256, (1, 40, 50), dtype=np.uint8)
+    engine = TorchEngine(model, "fp32")
+    versions: list[NDArray[np.generic]] = [eight.astype(np.uint16) * 257, eight.astype(np.float32) / 255]
+    expected = predict_image(Image(eight), model, engine)
+    for version in versions:
+        np.testing.assert_allclose(predict_image(Image(version), model, engine), expected, atol=1e-4)
+
+
+def test_channels_that_do_not_fit_are_said_so(make_model: MakeModel) -> None:
+    model = make_model()
+    with pytest.raises(GeometryError, match=r"found 2 channels; expected 1"):
+        predict_image(Image(np.zeros((2, 8, 8), np.uint8)), model, TorchEngine(model, "fp32"))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_undefined_values_are_refused(make_model: MakeModel, value: float) -> None:
+    model = make_model()
+    image = pixels(8, 8)
+    image[0, 3, 3] = value
+    with pytest.raises(FormatError, match="infinite or undefined"):
+        predict_image(Image(image), model, TorchEngine(model, "fp32"))

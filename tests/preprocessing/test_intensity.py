@@ -1,0 +1,139 @@
+"""Intensities: hand-countable arrays, and what must hold for any image."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from seglet.core.errors import GeometryError
+from seglet.preprocessing.intensity import MAX_LOOKED_AT, Normalization, normalize, to_color, top_of
+
+QUICK = settings(max_examples=40, deadline=None)
+RAMP = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+
+
+def test_gray_of_rgb_is_the_luma() -> None:
+    rgb = np.zeros((3, 1, 3), np.uint8)
+    rgb[0, 0, 0], rgb[1, 0, 1], rgb[2, 0, 2] = 100, 100, 100
+    gray = to_color(rgb, "gray", 1)
+    assert gray.dtype == np.float32
+    np.testing.assert_allclose(gray[0, 0], [29.9, 58.7, 11.4], rtol=1e-6)
+
+
+def test_gray_becomes_three_equal_channels() -> None:
+    rgb = to_color(np.arange(4, dtype=np.uint16).reshape(1, 2, 2), "rgb", 3)
+    assert rgb.shape == (3, 2, 2)
+    assert (rgb == rgb[0]).all()
+
+
+@pytest.mark.parametrize(("color", "n"), [("gray", 1), ("rgb", 3), ("as_is", 5)])
+def test_right_channels_are_left_alone(color: str, n: int) -> None:
+    pixels = np.arange(n * 4, dtype=np.float32).reshape(n, 2, 2)
+    np.testing.assert_array_equal(to_color(pixels, color, n), pixels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("found", "color", "wanted"), [(2, "gray", 1), (4, "rgb", 3), (3, "as_is", 4), (1, "as_is", 2)]
+)
+def test_wrong_number_of_channels_is_refused(found: int, color: str, wanted: int) -> None:
+    with pytest.raises(GeometryError, match=f"found {found} channels; expected {wanted}"):
+        to_color(np.zeros((found, 2, 2)), color, wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("float32", 1), ("bool", 1)]
+)
+def test_top_of_a_type(dtype: str, top: float) -> None:
+    assert top_of(np.dtype(dtype)) == top
+
+
+def test_division_by_the_top_keeps_proportions() -> None:
+    np.testing.assert_allclose(normalize(RAMP, "divide", 255), RAMP / 255)
+
+
+def test_rescaling_clips_at_the_percentiles() -> None:
+    pixels = np.arange(1001, dtype=np.float32).reshape(1, 7, 143)  # percentiles 5 and 995
+    scaled = normalize(pixels, "rescale", 1).ravel()
+    assert scaled[:6].tolist() == [0] * 6
+    assert scaled[995:].tolist() == [1] * 6
+    assert scaled[500] == pytest.approx(0.5)
+
+
+def test_standardized_channels_have_mean_zero_and_deviation_one_each() -> None:
+    rng = np.random.default_rng(0)
+    pixels = np.stack([rng.normal(1000, 5, (40, 50)), rng.normal(-3, 0.1, (40, 50))]).astype(np.float32)
+    result = normalize(pixels, "standardize", 1)
+    np.testing.assert_allclose(result.mean(axis=(1, 2)), 0, atol=1e-3)
+    np.testing.assert_allclose(result.std(axis=(1, 2)), 1, atol=1e-4)
+
+
+def test_hot_pixel_does_not_dim_the_rest() -> None:
+    pixels = np.random.default_rng(0).normal(10, 1, (1, 50, 50)).astype(np.float32)
+    hot = pixels.copy()
+    hot[0, 3, 3] = 1e6
+    difference = np.abs(normalize(pixels, "standardize", 1) - normalize(hot, "standardize", 1))
+    difference[0, 3, 3] = 0
+    assert difference.max() < 0.05
+
+
+@pytest.mark.parametrize("kind", ["standardize", "rescale"])
+def test_single_bright_pixel_is_still_seen(kind: Normalization) -> None:
+    pixels = np.zeros((1, 40, 40), np.float32)  # both percentiles are 0
+    pixels[0, 5, 6] = 7
+    result = normalize(pixels, kind, 1)
+    assert np.unravel_index(result.argmax(), result.shape) == (0, 5, 6)
+    assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("kind", ["standardize", "rescale"])
+def test_constant_channel_becomes_zero_and_the_others_do_not(kind: Normalization) -> None:
+    pixels = np.concatenate([np.full_like(RAMP, 9), RAMP])
+    result = normalize(pixels, kind, 1)
+    assert (result[0] == 0).all()
+    assert result[1].max() > 0
+
+
+@pytest.mark.parametrize("kind", ["standardize", "rescale", "divide"])
+@pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
+def test_gap_counts_as_the_smallest_value(kind: Normalization, gap: float) -> None:
+    holed, filled = RAMP + 5, RAMP + 5
+    holed[0, 1, 1], filled[0, 1, 1] = gap, 5
+    np.testing.assert_array_equal(normalize(holed, kind, 2), normalize(filled, kind, 2))
+
+
+def test_channel_of_gaps_alone_becomes_zero() -> None:
+    assert (normalize(np.full((1, 3, 3), np.nan, np.float32), "standardize", 1) == 0).all()
+
+
+def test_faint_image_is_standardized_too() -> None:
+    result = normalize(RAMP * np.float32(1e-25), "standardize", 1)  # its variance is below float32's range
+    np.testing.assert_allclose(result, normalize(RAMP, "standardize", 1), rtol=1e-4)
+
+
+def test_large_image_is_normalized_from_a_sample_of_its_pixels() -> None:
+    pixels = np.random.default_rng(0).normal(0, 1, (1, 3 * MAX_LOOKED_AT)).astype(np.float32)[:, None]
+    scaled = normalize(pixels, "rescale", 1)
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    np.testing.assert_allclose(scaled, np.clip((pixels - low) / (high - low), 0, 1), atol=0.02)
+
+
+@QUICK
+@given(
+    arrays(np.float32, (2, 4, 5), elements=st.floats(-1e4, 1e4, width=32)),
+    st.sampled_from(["standardize", "rescale"]),
+)
+def test_result_is_finite_and_keeps_the_order_of_intensities(pixels: np.ndarray, kind: Normalization) -> None:
+    result = normalize(pixels, kind, 1)
+    assert result.dtype == np.float32
+    assert np.isfinite(result).all()
+    for before, after in zip(pixels, result, strict=True):
+        assert (np.diff(after.ravel()[np.argsort(before, axis=None)]) >= 0).all()
+
+
+@QUICK
+@given(arrays(np.uint8, (1, 5, 5)), st.sampled_from([2.0, 256.0]), st.sampled_from([0.0, 512.0]))
+def test_unit_of_the_intensities_does_not_matter(pixels: np.ndarray, factor: float, offset: float) -> None:
+    pixels = pixels.astype(np.float32)
+    once = normalize(pixels, "standardize", 1)
+    np.testing.assert_allclose(normalize(pixels * factor + offset, "standardize", 1), once, atol=2e-3)

@@ -1,0 +1,76 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from seglet.console import Teller, print_line, print_table, show_figure
+from seglet.core.events import Event
+
+
+def told(capsys: pytest.CaptureFixture[str], *events: Event, silent: bool = False) -> str:
+    with Teller(silent=silent) as tell:
+        for event in events:
+            tell(event)
+    captured = capsys.readouterr()
+    assert captured.out == "", "standard output is for results"
+    return captured.err
+
+
+def test_messages_are_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    found = told(capsys, Event("training", "step 3: val_loss 0.1"), Event("threshold", "0.500", 1, 1))
+    assert found.splitlines() == ["training  step 3: val_loss 0.1", "threshold  0.500"]
+
+
+def test_long_lines_are_not_wrapped_and_brackets_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[bold]x[/bold] [1, 2] " + "word " * 60 + "end"
+    assert told(capsys, Event("reading", text)).splitlines() == [f"reading  {text}"]
+
+
+def test_counts_are_told_at_every_quarter_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    found = told(capsys, *(Event("checking", done=n, total=100) for n in range(101)))
+    assert found.splitlines() == [f"checking  {n} of 100" for n in (25, 50, 75, 100)]
+
+
+def test_a_stage_that_begins_anew_is_told_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    twice = [Event("reading", done=n, total=2) for n in (1, 2, 1, 2)]
+    assert told(capsys, *twice).splitlines() == ["reading  1 of 2", "reading  2 of 2"] * 2
+
+
+def test_silence_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, Event("training", "step 3"), Event("reading", done=1, total=1), silent=True) == ""
+
+
+def test_a_terminal_gets_bars() -> None:
+    teller = Teller()
+    screen = io.StringIO()
+    teller.console = Console(file=screen, force_terminal=True, width=80, highlight=False)
+    teller._bars.live.console = teller.console
+    with teller:
+        teller(Event("reading", done=1, total=4))
+        teller(Event("reading", "half [way]", 2, 4))
+        teller(Event("reading", done=4, total=4))
+        tasks = teller._bars.tasks
+        assert [(task.description, task.completed, task.visible) for task in tasks] == [("reading", 4, False)]
+    assert "half [way]" in screen.getvalue()
+
+
+def test_a_line_is_printed_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[red] " + "x" * 300
+    print_line(text)
+    assert capsys.readouterr().out == text + "\n"
+
+
+def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("Title", ("name", "dice", "said"), [("a", "0.5", "[x]"), ("long name", "–", "y")])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "Title"
+    assert lines[1].split() == ["name", "dice", "said"]
+    assert lines[2].split() == ["a", "0.5", "[x]"]
+    assert lines[2].index("0.5") > lines[1].index("dice"), "figures stand to the right"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.123456, "0.1235"), (1, "1.0000"), (None, "–"), (float("nan"), "–")]
+)
+def test_figures_have_four_digits(value: float | None, shown: str) -> None:
+    assert show_figure(value) == shown

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image as Picture
+
+from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.events import Event, quiet
+from seglet.data.cases import find_cases
+from seglet.data.splits import split_to_text
+from seglet.data.synthetic import make_dataset
+from seglet.planning import choose_protocol, make_planned
+from seglet.recipe import read_recipe
+
+PARTS = ("train", "validation", "test")
+
+
+def test_everything_is_decided_and_said(cells: Path, tiny: tuple[str, ...]) -> None:
+    planned = make_planned(cells, read_recipe("auto", tiny), quiet)
+    assert planned.labels.names == ("background", "foreground")
+    assert {name: len(planned.part(name)) for name in PARTS} == {"train": 3, "validation": 1, "test": 1}
+    assert planned.fingerprint.n_cases == 3, "only training images are looked at"
+    recipe = planned.recipe
+    assert recipe.plan == planned.plan.settings
+    assert None not in (recipe.plan.color, recipe.plan.normalization, recipe.plan.channels)
+    assert recipe.layout == planned.dataset.layout
+    assert recipe.protocol == "pixels"
+
+
+def test_the_resolved_recipe_decides_the_same_again(cells: Path, tiny: tuple[str, ...]) -> None:
+    first = make_planned(cells, read_recipe("auto", tiny), quiet)
+    again = make_planned(cells, first.recipe, quiet)
+    assert again.recipe == first.recipe
+    assert again.plan == first.plan
+    assert again.split == first.split
+
+
+def test_the_card_tells_the_plan_and_the_labels(cells: Path, tiny: tuple[str, ...]) -> None:
+    planned = make_planned(cells, read_recipe("auto", [*tiny, "predict.flips=true"]), quiet)
+    card = planned.card()
+    assert (card.plan, card.labels, card.network) == (planned.plan, planned.labels, planned.recipe.network)
+    assert card.predict.flips
+
+
+@pytest.mark.parametrize(
+    ("split", "scored_on"),
+    [
+        (("split.test=last 1", "split.validation=first 1"), "test"),
+        (("split.test=none", "split.validation=first 1"), "validation"),
+        (("split.test=none", "split.validation=none"), "train"),
+    ],
+)
+def test_what_is_scored_is_the_best_part_there_is(
+    cells: Path, tiny: tuple[str, ...], split: tuple[str, ...], scored_on: str
+) -> None:
+    assert make_planned(cells, read_recipe("auto", [*tiny, *split]), quiet).scored_on == scored_on
+
+
+def test_a_written_split_is_taken_again(cells: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
+    first = make_planned(cells, read_recipe("auto", tiny), quiet)
+    (tmp_path / "split.yaml").write_text(split_to_text(first.split))
+    other = read_recipe("auto", [*tiny, "split.test=first 2", "split.validation=none"])
+    assert make_planned(cells, other, quiet, tmp_path / "split.yaml").split == first.split
+    assert make_planned(cells, other, quiet, tmp_path / "missing.yaml").split != first.split
+
+
+def test_all_bad_files_are_listed_at_once(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    data = make_dataset(tmp_path, n_images=4, shape=(48, 48))
+    (data / "images/001.png").write_text("no picture")
+    whole = (data / "masks/002.png").read_bytes()
+    (data / "masks/002.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DatasetError) as error:
+        make_planned(data, read_recipe("auto", tiny), quiet)
+    assert "images/001.png" in str(error.value)
+    assert "masks/002.png" in str(error.value)
+    assert error.value.remedy
+
+
+def test_images_without_masks_cannot_be_planned(tmp_path: Path) -> None:
+    for number in range(3):
+        Picture.new("L", (20, 20), 40 * number).save(tmp_path / f"{number}.png")
+    with pytest.raises(DatasetError, match="mask"):
+        make_planned(tmp_path, read_recipe("auto"), quiet)
+
+
+def test_progress_is_told(cells: Path, tiny: tuple[str, ...]) -> None:
+    told: list[Event] = []
+    make_planned(cells, read_recipe("auto", tiny), told.append)
+    assert {event.stage for event in told} >= {"checking", "reading"}
+    assert all(event.done <= event.total for event in told if event.total)
+
+
+@pytest.mark.parametrize(
+    ("layout", "protocol"), [("drive", "drive"), ("chasedb1", "chasedb1"), ("pairs", "pixels")]
+)
+def test_a_known_dataset_brings_its_own_protocol(tmp_path: Path, layout: str, protocol: str) -> None:
+    dataset = find_cases(make_dataset(tmp_path, "vessels", layout, n_images=2, shape=(64, 64)))
+    assert choose_protocol("auto", dataset).name == protocol
+    assert choose_protocol("stare", dataset).name == "stare"
+
+
+def test_an_unknown_protocol_names_the_nearest(cells: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'drive'"):
+        choose_protocol("driv", find_cases(cells))

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from seglet import __version__
+from seglet.core.errors import ConfigError, ModelError, StorageError, TrainingError
+from seglet.core.storage import write_text
+from seglet.recipe import read_recipe, to_text
+from seglet.run import Run, environment, read_facts, read_run_recipe, resume_run, start_run, write_facts
+
+
+def test_everything_stands_in_the_folder(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    places = (
+        run.recipe,
+        run.split,
+        run.facts,
+        run.history,
+        run.model,
+        run.predictions,
+        run.scores,
+        run.report,
+    )
+    assert {place.parent for place in places} == {tmp_path}
+    assert len(set(places)) == len(places)
+    assert not run.exists
+
+
+def test_a_run_begins_in_a_new_or_empty_folder_and_leaves_it_empty(tmp_path: Path) -> None:
+    assert start_run(tmp_path / "deep" / "run").folder.is_dir()
+    assert list(start_run(tmp_path / "deep" / "run").folder.iterdir()) == []
+
+
+def test_a_run_does_not_begin_upon_another(tmp_path: Path) -> None:
+    write_text(Run(tmp_path).recipe, to_text(read_recipe("auto")))
+    with pytest.raises(TrainingError, match=r"found a run already.*--resume"):
+        start_run(tmp_path)
+
+
+def test_a_run_does_not_begin_among_other_files(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(TrainingError, match="found files already"):
+        start_run(tmp_path)
+    with pytest.raises(TrainingError, match="found files already"):
+        start_run(tmp_path / "thesis.txt")
+
+
+def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        start_run(tmp_path / "file" / "run")
+
+
+def test_a_run_is_resumed_with_its_own_recipe(tmp_path: Path) -> None:
+    recipe = read_recipe("auto", ["fit.steps=3", "name=mine"])
+    write_text(Run(tmp_path).recipe, to_text(recipe))
+    run, found = resume_run(tmp_path)
+    assert run.folder == tmp_path
+    assert found == recipe
+
+
+def test_nothing_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no run to resume.*train without --resume"):
+        resume_run(tmp_path / "nothing")
+
+
+def test_a_damaged_recipe_is_named(tmp_path: Path) -> None:
+    Run(tmp_path).recipe.write_text("fit: [")
+    with pytest.raises(ConfigError, match=r"recipe\.yaml: found text that is not YAML"):
+        read_run_recipe(Run(tmp_path))
+
+
+def test_facts_are_read_as_written(tmp_path: Path) -> None:
+    facts = {"data": "/some/Ordner mit Ümläut", "steps": 3, "environment": environment()}
+    write_facts(Run(tmp_path), facts)
+    assert read_facts(Run(tmp_path)) == facts
+
+
+def test_without_facts_there_is_no_finished_run(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no finished run.*--resume"):
+        read_facts(Run(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["data: [", "- 1\n", "", "steps: 3\n"])
+def test_damaged_facts_are_named(tmp_path: Path, content: str) -> None:
+    Run(tmp_path).facts.write_text(content)
+    with pytest.raises(ModelError, match=r"run\.yaml: found facts of a run that cannot be understood"):
+        read_facts(Run(tmp_path))
+
+
+def test_the_environment_names_versions() -> None:
+    found = environment()
+    assert found["seglet"] == __version__
+    assert {"Python", "system", "torch", "numpy"} <= set(found)
+    assert all(isinstance(value, str) and value for value in found.values())

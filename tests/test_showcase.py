@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seglet.core.events import quiet
+from seglet.data.synthetic import make_dataset
+from seglet.metrics.evaluate import Prediction, evaluate
+from seglet.metrics.protocols import PROTOCOLS
+from seglet.metrics.scores import Scores
+from seglet.planning import Planned, make_planned
+from seglet.recipe import read_recipe
+from seglet.report.content import ReportContent
+from seglet.showcase import N_PREVIEWED, data_facts, gather_report
+
+ROWS = ({"step": 2.0, "train_loss": 1.0},)
+
+
+@pytest.fixture(scope="module")
+def planned(cells: Path, tiny: tuple[str, ...]) -> Planned:
+    return make_planned(
+        cells, read_recipe("auto", [*tiny, "split.test=last 4", "split.validation=none"]), quiet
+    )
+
+
+def scored(planned: Planned, wrong: tuple[int, ...]) -> tuple[Scores, list[Prediction]]:
+    """Score true masks of which so many rows are missing."""
+    pairs = []
+    for sample, rows in zip(planned.part("test"), wrong, strict=True):
+        labels = np.array(sample.labels)
+        labels[:rows] = 0
+        pairs.append((sample, Prediction(sample.id, labels)))
+    return evaluate(pairs, planned.labels.names, PROTOCOLS["pixels"]), [p for _, p in pairs]
+
+
+def content(planned: Planned, wrong: tuple[int, ...]) -> ReportContent:
+    return gather_report(planned, ROWS, *scored(planned, wrong))
+
+
+def test_the_worst_median_and_best_images_are_shown(planned: Planned) -> None:
+    found = content(planned, (30, 0, 10, 50))
+    ids = [sample.id for sample in planned.part("test")]
+    assert [(e.note, e.id) for e in found.examples] == [
+        ("worst", ids[3]),
+        ("median", ids[2]),
+        ("best", ids[1]),
+    ]
+    assert [e.score for e in found.examples] == sorted(e.score for e in found.examples)
+    for example in found.examples:
+        np.testing.assert_array_equal(example.truth, planned.samples[example.id].labels)
+        assert example.image.shape == (64, 64, 3)
+
+
+def test_an_image_is_shown_once_though_it_is_best_and_worst(cells: Path, tiny: tuple[str, ...]) -> None:
+    planned = make_planned(cells, read_recipe("auto", tiny), quiet)
+    found = content(planned, (5,))
+    assert [e.note for e in found.examples] == ["worst"]
+    assert found.scored_on == "1 test images"
+
+
+def test_without_scores_nothing_is_shown_of_them(planned: Planned) -> None:
+    found = gather_report(planned, ROWS, None, [])
+    assert found.examples == ()
+    assert found.scores is None
+    assert found.history == ROWS
+
+
+def test_patches_are_those_of_the_first_step(planned: Planned) -> None:
+    preview = content(planned, (0, 0, 0, 0)).augmentation
+    assert preview is not None
+    assert len(preview.patches) == N_PREVIEWED
+    assert all(image.shape == (32, 32, 3) and labels.shape == (32, 32) for image, labels in preview.patches)
+    np.testing.assert_array_equal(preview.original_labels, planned.part("train")[0].labels)
+
+
+def test_the_split_and_the_findings_are_told(planned: Planned) -> None:
+    found = content(planned, (0, 0, 0, 0))
+    assert found.split is not None
+    assert [len(ids) for ids in found.split.values()] == [1, 0, 4]
+    assert found.findings == planned.examination.findings
+    assert "steps: 4" in found.recipe_text
+    assert dict(found.environment)["seglet"]
+
+
+def test_facts_say_what_the_data_and_the_plan_are(planned: Planned) -> None:
+    facts = dict(data_facts(planned))
+    assert facts["images"].startswith("5 labelled, 64x64 pixels")
+    assert facts["split"] == "1 train, 0 validate, 4 test"
+    assert "2 levels (4-8)" in facts["network"]
+    assert "1 output channels" in facts["network"]
+    assert facts["training"].startswith("2 patches of 32x32")
+    assert "own size" in facts["input"]
+    assert facts["field of view"] == "all pixels count"
+
+
+def test_objects_bring_a_map_of_weights(tmp_path: Path, tiny: tuple[str, ...], planned: Planned) -> None:
+    data = make_dataset(tmp_path, layout="instances", n_images=3, shape=(64, 64))
+    apart = make_planned(data, read_recipe("auto", [*tiny, "split.test=none"]), quiet)
+    weights = gather_report(apart, ROWS, None, []).weights
+    assert weights is not None
+    assert weights.weights.shape == weights.image.shape[:2] == (64, 64)
+    assert weights.weights.min() >= 1
+    assert content(planned, (0, 0, 0, 0)).weights is None

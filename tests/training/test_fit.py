@@ -1,0 +1,286 @@
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from seglet.core.errors import MissingExtra, StorageError, TrainingError
+from seglet.core.events import Event, quiet
+from seglet.losses.combined import LossConfig
+from seglet.model import Model
+from seglet.patches.sampler import Batch, PatchConfig, PatchSampler
+from seglet.preprocessing.transform import Prepared
+from seglet.training import fit as room
+from seglet.training.callbacks import read_history
+from seglet.training.fit import Outcome, Settings, fit
+from seglet.training.settings import FitConfig
+
+MakeModel = Callable[..., Model]
+Weights = dict[str, torch.Tensor]
+
+BASE = FitConfig(steps=6, rounds=3, precision="fp32", validation_windows=4, learning_rate=0.01, ema=0.9)
+
+
+def settings(**changes: object) -> Settings:
+    return Settings(PatchConfig(), LossConfig(), BASE.model_copy(update=changes))
+
+
+def weights(model: Model) -> Weights:
+    return {name: value.clone() for name, value in model.network.state_dict().items()}
+
+
+def same(first: Weights, second: Weights) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def interrupt_at(step: int, number: signal.Signals, patch: pytest.MonkeyPatch) -> None:
+    """Send a signal while the batch of a step is made, once."""
+    made = PatchSampler.batch
+
+    def batch(self: PatchSampler, at: int) -> Batch:
+        if at == step:
+            os.kill(os.getpid(), number)
+        return made(self, at)
+
+    patch.setattr(PatchSampler, "batch", batch)
+
+
+def test_training_learns_and_leaves_a_network_ready_to_use(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    model = make_model()
+    outcome = fit(model, disks[:2], disks[2:], settings(steps=30), tmp_path, seconds=1.0)
+    assert not model.network.training
+    assert outcome.interrupted is None
+    assert outcome.history[-1]["train_loss"] < outcome.history[0]["train_loss"]
+    assert outcome.history[-1]["val_dice"] > 0.5
+    assert outcome.precision.bf16 is False
+
+
+def test_exactly_as_many_steps_as_asked_in_as_many_rounds(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    outcome = fit(make_model(), disks, disks[2:], settings(), tmp_path, seconds=1.0)
+    assert [row["step"] for row in outcome.history] == [2, 4, 6]
+    assert read_history(tmp_path / "history.csv") == list(outcome.history)
+
+
+def test_statistics_of_batch_norm_are_learned_even_from_a_network_that_was_timed_before(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    model = make_model()
+    model.network.eval()  # what running it leaves behind
+    fit(model, disks, [], settings(ema=0.0), tmp_path, seconds=1.0)
+    assert int(model.network.down[0][1].num_batches_tracked) == 6
+    assert not torch.equal(model.network.down[0][1].running_mean, torch.zeros(4))
+
+
+def test_the_same_seed_trains_the_same_weights_and_another_does_not(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    found = []
+    for number, seed in enumerate((0, 0, 1)):
+        model = make_model()
+        fit(model, disks, [], settings(seed=seed), tmp_path / str(number), seconds=1.0)
+        found.append(weights(model))
+    assert same(found[0], found[1])
+    assert not same(found[0], found[2])
+
+
+def test_the_best_round_is_kept_where_there_is_validation_and_the_last_where_not(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    best, last = make_model(), make_model()
+    steep = settings(learning_rate=1.0, ema=0.0, schedule="constant", clip=0.0, optimizer="sgd")
+    outcome = fit(best, disks[:2], disks[2:], steep, tmp_path / "best", seconds=1.0)
+    fit(last, disks[:2], [], steep, tmp_path / "last", seconds=1.0)
+    losses = [row["val_loss"] for row in outcome.history]
+    kept = torch.load(tmp_path / "best/checkpoints/best.ckpt", weights_only=True)
+    assert kept["global_step"] == outcome.history[losses.index(min(losses))]["step"]
+    assert same({f"averaged.module.{k}": v for k, v in weights(best).items()}, kept["state_dict"])
+    assert "val_loss" not in read_history(tmp_path / "last/history.csv")[-1]
+    assert not (tmp_path / "last/checkpoints/best.ckpt").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("has_validation", [True, False])
+def test_an_interrupted_run_resumes_to_the_very_weights_of_an_uninterrupted_one(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path, number: signal.Signals, has_validation: bool
+) -> None:
+    validation = disks[2:] if has_validation else []
+    whole, first, second = (make_model(dropout=0.3, seed=seed) for seed in (0, 0, 99))
+    longer, folder = settings(steps=12), tmp_path / "broken"
+    expected = fit(whole, disks[:2], validation, longer, tmp_path / "whole", seconds=1.0)
+    before = signal.getsignal(number)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(5, number, patch)
+        broken = fit(first, disks[:2], validation, longer, folder, seconds=1.0)
+    assert signal.getsignal(number) == before
+    assert broken.interrupted == number.name
+    assert 5 < broken.history[-1]["step"] < 8, "the round must be cut short"
+    assert "val_loss" not in broken.history[-1]
+    resumed = fit(second, disks[:2], validation, longer, folder, seconds=1.0, resume=True)
+    assert resumed.interrupted is None
+    assert same(weights(whole), weights(second))
+    by_step = {row["step"]: row for row in resumed.history}
+    for row in expected.history:
+        assert by_step[row["step"]].get("val_loss") == row.get("val_loss")
+        assert by_step[row["step"]]["learning_rate"] == row["learning_rate"]
+    steps = [row["step"] for row in resumed.history]
+    assert steps == sorted({4.0, broken.history[-1]["step"], 8.0, 12.0})
+
+
+def test_a_run_killed_between_rounds_loses_only_the_round_it_was_in(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(event: Event) -> None:
+        if event.message.startswith("step 4:"):
+            raise Killed  # the row of step 4 is written, its checkpoint is not
+
+    whole, first, second = make_model(), make_model(), make_model(seed=5)
+    fit(whole, disks[:2], disks[2:], settings(), tmp_path / "whole", seconds=1.0)
+    with pytest.raises(Killed):
+        fit(first, disks[:2], disks[2:], settings(), tmp_path / "broken", seconds=1.0, tell=kill)
+    told: list[Event] = []
+    resumed = fit(
+        second,
+        disks[:2],
+        disks[2:],
+        settings(),
+        tmp_path / "broken",
+        seconds=1.0,
+        resume=True,
+        tell=told.append,
+    )
+    assert any("going on from step 2" in event.message for event in told)
+    assert same(weights(whole), weights(second))
+    assert [row["step"] for row in resumed.history] == [2, 4, 6]
+
+
+def test_resuming_a_run_that_is_done_trains_no_further(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    first, second = make_model(), make_model(seed=5)
+    done = fit(first, disks[:2], disks[2:], settings(), tmp_path, seconds=1.0)
+    again = fit(second, disks[:2], disks[2:], settings(), tmp_path, seconds=1.0, resume=True)
+    assert same(weights(first), weights(second))
+    assert again.history == done.history
+
+
+def test_a_run_that_is_done_can_be_given_more_steps(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    fit(make_model(), disks, [], settings(steps=2, rounds=1), tmp_path, seconds=1.0)
+    more = fit(make_model(), disks, [], settings(steps=4, rounds=2), tmp_path, seconds=1.0, resume=True)
+    assert [row["step"] for row in more.history] == [2, 4]
+
+
+def test_resuming_before_the_first_round_starts_anew_and_says_so(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    told: list[Event] = []
+    fit(make_model(), disks, [], settings(steps=1), tmp_path, seconds=1.0, resume=True, tell=told.append)
+    assert any("no round had been finished" in event.message for event in told)
+
+
+def test_a_damaged_checkpoint_says_how_to_go_on(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/last.ckpt").write_bytes(b"PK\3\4 torn")
+    with pytest.raises(TrainingError, match=r"last\.ckpt: found a checkpoint that cannot be read"):
+        fit(make_model(), disks, [], settings(), tmp_path, seconds=1.0, resume=True)
+
+
+def test_a_stop_file_ends_training_in_order(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    def stop(event: Event) -> None:
+        if event.message.startswith("step 2:"):
+            (tmp_path / "STOP").touch()
+
+    outcome = fit(make_model(), disks[:2], disks[2:], settings(), tmp_path, seconds=1.0, tell=stop)
+    assert outcome.interrupted is None
+    assert [row["step"] for row in outcome.history] in ([2, 3], [2, 4])
+    assert "val_loss" in outcome.history[-1]
+
+
+def test_a_second_interruption_ends_at_once(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(event: Event) -> None:
+        if event.message.startswith("step 2:"):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(), disks, [], settings(), tmp_path, seconds=1.0, tell=twice)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_patience_ends_a_run_that_does_not_improve(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    hopeless = settings(
+        steps=40, rounds=20, patience=2, learning_rate=100.0, optimizer="sgd", ema=0.0, schedule="constant"
+    )
+    outcome = fit(make_model(), disks[:2], disks[2:], hopeless, tmp_path, seconds=1.0)
+    assert outcome.history[-1]["step"] < 40
+
+
+def test_time_ends_training_where_no_steps_are_given(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    outcome = fit(make_model(), disks, [], settings(steps=None, rounds=2), tmp_path, seconds=0.4)
+    assert outcome.history[-1]["step"] >= 1
+    assert 0.4 <= outcome.history[-1]["seconds"] < 10
+
+
+def test_training_works_outside_the_main_thread(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    found: list[Outcome] = []
+
+    def work() -> None:
+        found.append(fit(make_model(), disks, [], settings(steps=2, rounds=1), tmp_path, seconds=1.0))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found[0].history[-1]["step"] == 2
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_a_remedy(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    model = make_model()
+    with torch.no_grad():
+        model.network.head.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match=r"training loss: found nan at step 2.*Lower fit\.learning_rate"):
+        fit(model, disks, [], settings(steps=2, rounds=1), tmp_path, seconds=1.0)
+
+
+def test_a_folder_that_cannot_be_written_is_said_so(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        fit(make_model(), disks, [], settings(steps=1), tmp_path / "file" / "run", seconds=1.0)
+
+
+def test_missing_tensorboard_names_the_extra(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*args: object, **kwargs: object) -> None:
+        raise ModuleNotFoundError("tensorboard")
+
+    monkeypatch.setattr(room, "TensorBoardLogger", missing)
+    with pytest.raises(MissingExtra, match=r"pip install 'seglet\[tensorboard\]'"):
+        fit(make_model(), disks, [], settings(tensorboard=True), tmp_path, seconds=1.0, tell=quiet)
