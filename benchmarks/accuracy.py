@@ -1,6 +1,6 @@
 """Train the planned recipe on real data within a budget, and write what it reached as a table.
 
-Run by ``make bench``; needs the real annotated images (SEGLET_DATA). The splits are those that every figure uses.
+Run by ``make bench``; needs the real annotated images (SEGLET_DATA). The splits are those of every figure.
 """
 
 import argparse

@@ -8,8 +8,12 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")  # networks ten times their own ti
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from seglet.data.synthetic import make_dataset
+
+settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared machine")
 
 DEFAULT_DATA = Path(__file__).parents[2] / "shared" / "data"
 
@@ -33,6 +37,7 @@ def tiny() -> tuple[str, ...]:
         "fit.steps=4",
         "fit.rounds=2",
         "fit.precision=fp32",
+        "predict.precision=fp32",
         "fit.validation_windows=4",
         "split.test=last 1",
         "split.validation=first 1",

@@ -38,7 +38,7 @@ def content(planned: Planned, wrong: tuple[int, ...]) -> ReportContent:
 
 
 def test_the_worst_median_and_best_images_are_shown(planned: Planned) -> None:
-    found = content(planned, (30, 0, 10, 50))
+    found = content(planned, (40, 0, 25, 55))
     ids = [sample.id for sample in planned.part("test")]
     assert [(e.note, e.id) for e in found.examples] == [
         ("worst", ids[3]),
@@ -93,11 +93,14 @@ def test_facts_say_what_the_data_and_the_plan_are(planned: Planned) -> None:
     assert facts["field of view"] == "all pixels count"
 
 
-def test_objects_bring_a_map_of_weights(tmp_path: Path, tiny: tuple[str, ...], planned: Planned) -> None:
+def test_border_weights_bring_a_map_of_weights(
+    tmp_path: Path, tiny: tuple[str, ...], planned: Planned
+) -> None:
     data = make_dataset(tmp_path, layout="instances", n_images=3, shape=(64, 64))
-    apart = make_planned(data, read_recipe("auto", [*tiny, "split.test=none"]), quiet)
+    settings = [*tiny, "split.test=none", "patches.border_weight={peak: 5}"]
+    apart = make_planned(data, read_recipe("auto", settings), quiet)
     weights = gather_report(apart, ROWS, None, []).weights
     assert weights is not None
     assert weights.weights.shape == weights.image.shape[:2] == (64, 64)
-    assert weights.weights.min() >= 1
+    assert 1 <= weights.weights.min() < weights.weights.max() <= 6
     assert content(planned, (0, 0, 0, 0)).weights is None

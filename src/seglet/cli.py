@@ -1,6 +1,7 @@
 """The command line: parse, call one use case, print. Heavy imports happen inside the commands."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -253,7 +254,7 @@ def main() -> None:
 
 
 def print_json(document: Any) -> None:
-    """Write one JSON document to standard output; nan becomes null."""
+    """Write one JSON document to standard output; nan and infinity become null."""
     sys.stdout.write(json.dumps(_without_nan(document), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -318,7 +319,7 @@ def _print_scores(scores: "Scores", what: str) -> None:
 def _without_nan(value: Any) -> Any:
     match value:
         case float():
-            return value if value == value else None
+            return value if math.isfinite(value) else None
         case dict():
             return {key: _without_nan(inner) for key, inner in value.items()}
         case list() | tuple():

@@ -14,6 +14,7 @@ from seglet.core.config import Config
 from seglet.core.errors import ModelError
 from seglet.core.image import Labels
 from seglet.core.storage import whole_folder
+from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
 from seglet.preprocessing.plan import Plan
 
@@ -32,11 +33,15 @@ class PredictConfig(Config):
         Half of what neighboring windows share and blend.
     flips : bool
         Whether the mean over four mirrored versions is taken; four times the cost.
+    precision : str
+        ``auto`` measures which arithmetic is fastest, anew each time; ``fp32`` or ``bf16`` where results
+        are to be repeated to the last digit.
     """
 
     window: Annotated[int, Field(gt=0)] = 512
     margin: Annotated[int, Field(ge=0)] = 32
     flips: bool = False
+    precision: PrecisionChoice = "auto"
 
     @model_validator(mode="after")
     def _window_has_core(self) -> Self:

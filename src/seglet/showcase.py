@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skimage.transform import resize
 
 from seglet.core.image import Image, Sample
 from seglet.data.masks import describe
 from seglet.metrics.evaluate import Prediction, Scores
 from seglet.model import n_outputs, untrained
 from seglet.networks.registry import n_parameters
-from seglet.patches.sampler import PatchSampler
-from seglet.patches.targets import BorderWeightConfig, border_weights
+from seglet.patches.sampler import PatchSampler, pixel_weights
 from seglet.planning import Planned
 from seglet.preprocessing.transform import preprocess
 from seglet.recipe import to_text
@@ -166,15 +166,20 @@ def _shown(pixels: NDArray[np.float32], low: float, high: float) -> NDArray[np.u
 
 
 def _weights(planned: Planned) -> WeightPreview | None:
-    """Pixel weights of the training image with the most objects; None where objects are not told apart."""
-    samples = [s for s in planned.part("train") if s.objects is not None]
-    if not samples:
-        return None
-    sample = max(samples, key=lambda s: int(np.asarray(s.objects).max()))
+    """Pixel weights of the training image with the most objects; None where every pixel counts the same."""
+    sample = max(planned.part("train"), key=_n_objects)
     middle = tuple(
         slice(max(0, (n - MAX_WEIGHED) // 2), max(0, (n - MAX_WEIGHED) // 2) + MAX_WEIGHED)
         for n in sample.image.shape
     )
-    objects = np.asarray(sample.objects)[middle]
-    config = planned.recipe.patches.border_weight or BorderWeightConfig()
-    return WeightPreview(show_image(sample.image)[middle], 1 + border_weights(objects, config))
+    weights = pixel_weights(preprocess(sample, planned.plan), planned.recipe.patches.border_weight)
+    if weights.min() == weights.max():
+        return None
+    if planned.plan.resize is None:
+        return WeightPreview(show_image(sample.image)[middle], weights[middle])
+    shown = resize(show_image(sample.image), weights.shape, order=1, preserve_range=True)
+    return WeightPreview(np.asarray(shown, np.uint8), weights)
+
+
+def _n_objects(sample: Sample) -> int:
+    return 0 if sample.objects is None else int(sample.objects.max())

@@ -148,3 +148,10 @@ def test_windows_without_margin_do_not_overlap() -> None:
     found = stripes(10, 5, 0, 1)
     assert [(s.start, s.extent) for s in found] == [(0, 5), (5, 5)]
     assert all((s.weights == 1).all() for s in found)
+
+
+@QUICK
+@given(axes(), st.sampled_from([1, 4, 32]))
+def test_windows_stand_apart_by_whole_multiples(axis: Axis, multiple: int) -> None:
+    starts = np.array([stripe.start for stripe in stripes(*axis, multiple)])
+    assert (np.diff(starts) % multiple == 0).all()

@@ -70,3 +70,14 @@ def test_coarser_arithmetic_is_close(make_model: MakeModel, windows: NDArray[np.
     exact, coarse = (TorchEngine(model, choice).run(windows) for choice in ("fp32", "bf16"))
     np.testing.assert_allclose(coarse, exact, atol=0.05)
     assert coarse.dtype == np.float32
+
+
+def test_the_models_own_arithmetic_is_taken_where_none_is_said(
+    make_model: MakeModel, windows: NDArray[np.float32]
+) -> None:
+    model = make_model()
+    predict = model.card.predict.model_copy(update={"precision": "bf16"})
+    engine = TorchEngine(Model(model.network, model.card.model_copy(update={"predict": predict})))
+    engine.run(windows)
+    assert engine.precision is not None
+    assert engine.precision.bf16

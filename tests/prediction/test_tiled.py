@@ -36,15 +36,16 @@ def seen_whole(n: int, window: int, margin: int) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("shape", [(192, 160), (197, 151)])
 def test_windows_equal_one_pass_wherever_they_see_as_far_as_the_network_looks(
-    make_model: MakeModel, n_classes: int
+    make_model: MakeModel, n_classes: int, shape: tuple[int, int]
 ) -> None:
     model = make_model(n_classes)
-    image = pixels(192, 160)
+    image = pixels(*shape)
     engine = TorchEngine(model, "fp32")
     found = predict_windows(image, engine, window=64, margin=16)
     whole = engine.run(image[None])[0]
-    trusted = np.outer(seen_whole(192, 64, 16), seen_whole(160, 64, 16))
+    trusted = np.outer(*(seen_whole(n, 64, 16) for n in shape))
     assert trusted.mean() > 0.2
     np.testing.assert_allclose(found[:, trusted], whole[:, trusted], atol=1e-5)
     assert np.abs(found - whole)[:, 10:-10, 10:-10].max() < 0.05, "elsewhere such windows count for little"

@@ -144,7 +144,8 @@ def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
     margin : int
         Half of what neighbors share.
     multiple : int
-        Extents are rounded up to a multiple of this.
+        Extents are rounded up to a multiple of this, and so are the distances between windows: a network
+        that halves its input then sees every pixel in the same phase, whatever the window.
 
     Returns
     -------
@@ -158,7 +159,8 @@ def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
     """
     _require_core((window,), (margin,))
     wished = 1 if n <= window else max(2, round(n / (window - 2 * margin)))
-    core = -(-n // wished)
+    step = multiple if wished > 1 else 1
+    core = -(-n // (wished * step)) * step
     count = -(-n // core)
     around = margin if count > 1 else 0
     extent = -(-(core + 2 * around) // multiple) * multiple

@@ -192,14 +192,29 @@ def _cut(case: Prepared, truth: NDArray[np.float32], region: Region) -> Batch:
     return Batch(image[None], labels[None].long(), weights[None])
 
 
-def _truth(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
-    """Labels and weights as one (2, y, x) array, so that one resampling moves both."""
-    labels = case.labels if case.labels is not None else np.full(case.image.shape[1:], IGNORE, np.uint8)
-    weights = (labels != IGNORE).astype(np.float32)
+def pixel_weights(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
+    """How much each pixel of a case counts in training.
+
+    Returns
+    -------
+    (y, x) float32 array
+        0 outside the field of view and where nobody labelled, else 1 plus the border term.
+    """
+    weights = np.ones(case.image.shape[1:], np.float32)
+    if case.labels is None:
+        return 0 * weights
+    weights[case.labels == IGNORE] = 0
     if case.fov is not None:
         weights *= case.fov
     if border is not None and case.objects is not None:
         weights *= 1 + border_weights(case.objects, border)
+    return weights
+
+
+def _truth(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
+    """Labels and weights as one (2, y, x) array, so that one resampling moves both."""
+    labels = np.zeros(case.image.shape[1:]) if case.labels is None else case.labels
+    weights = pixel_weights(case, border)
     return np.stack([np.where(weights > 0, labels, 0).astype(np.float32), weights])
 
 

@@ -25,19 +25,19 @@ class TorchEngine:
     ----------
     model : Model
         What to run.
-    precision : str
-        ``auto`` measures on the first batch.
+    precision : str or None
+        ``auto`` measures on the first batch; the model's own setting where None.
     device : torch.device or None
         The best there is where None.
     """
 
     def __init__(
-        self, model: Model, precision: PrecisionChoice = "auto", device: torch.device | None = None
+        self, model: Model, precision: PrecisionChoice | None = None, device: torch.device | None = None
     ) -> None:
         self.device = device or best_device()
         self._network = on_device(model.network, self.device).eval()
         self._flips = FLIPS if model.card.predict.flips else FLIPS[:1]
-        self._choice: PrecisionChoice = precision
+        self._choice: PrecisionChoice = precision or model.card.predict.precision
         self.precision: Precision | None = None
 
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,11 +23,11 @@ class Predictor:
     ----------
     model : Model
         What was trained.
-    precision : str
-        ``auto``, ``fp32`` or ``bf16``.
+    precision : str or None
+        ``auto``, ``fp32`` or ``bf16``; the model's own setting where None.
     """
 
-    def __init__(self, model: Model, precision: PrecisionChoice = "auto") -> None:
+    def __init__(self, model: Model, precision: PrecisionChoice | None = None) -> None:
         self.model = model
         self._engine = TorchEngine(model, precision)
 
