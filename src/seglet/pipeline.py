@@ -86,7 +86,7 @@ def train(
     settings : iterable of str
         ``key=value`` changes of the recipe.
     budget : str or float or None
-        Time for everything, in seconds or as ``10m``; the recipe's where None.
+        Time for everything, in seconds or as ``10m``, in place of the recipe's time or steps.
     resume : bool
         Whether to go on with the run in `out`.
     tell : callable
@@ -98,7 +98,8 @@ def train(
         If anything is wrong with the data, the recipe or the run folder; nothing is trained then.
     """
     started = time.monotonic()
-    settings = [*settings, *([] if budget is None else [f"fit.budget_s={seconds(budget)}"])]
+    timed = [] if budget is None else [f"fit.budget_s={seconds(budget)}", "fit.steps=null"]
+    settings = [*timed, *settings]
     run, chosen = _open_run(Path(out), recipe, settings, resume)
     planned = make_planned(Path(data), chosen, tell, run.split if resume else None)
     write_text(run.recipe, to_text(planned.recipe))
