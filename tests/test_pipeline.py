@@ -264,3 +264,10 @@ def test_the_listener_hears_of_every_stage(cells: Path, tiny: tuple[str, ...], t
     pipeline.train(cells, tmp_path / "run", settings=tiny, tell=told.append)
     stages = list(dict.fromkeys(event.stage for event in told))
     assert stages == ["checking", "reading", "training", "threshold", "predicting"]
+
+
+def test_probabilities_beside_masks_give_curves(cells: Path, run_folder: Path, tmp_path: Path) -> None:
+    pipeline.predict(run_folder, [cells / "images"], tmp_path, probabilities=True)
+    by_masks = pipeline.evaluate(tmp_path, cells)
+    by_model = pipeline.evaluate(run_folder / "model", cells)
+    assert by_masks.pooled["foreground"]["roc_auc"] == pytest.approx(by_model.pooled["foreground"]["roc_auc"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.image import Image
 from seglet.core.storage import whole_file
-from seglet.io.raster import SUFFIXES, decode, shown, write_png, write_tiff
+from seglet.io.raster import SUFFIXES, decode, decode_planes, shown, write_png, write_tiff
 
 SKIPPED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
@@ -197,6 +197,25 @@ def write_probabilities(path: Path, probabilities: NDArray[np.floating]) -> None
         )
     with whole_file(path) as aside:
         write_tiff(aside, probabilities.astype(np.float32, copy=False), "CYX")
+
+
+def read_probabilities(file: File) -> NDArray[np.float32]:
+    """Read what `write_probabilities` wrote.
+
+    Returns
+    -------
+    (k, y, x) float32 array
+        k = 1: probability of the foreground; else one per class.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged or holds numbers that are no probabilities.
+    """
+    planes = decode_planes(_content(file), str(file)).astype(np.float32)
+    if not (np.isfinite(planes).all() and planes.min() >= 0 and planes.max() <= 1):
+        raise _unfit(file, "numbers outside 0 to 1", "probabilities")
+    return planes
 
 
 def _content(file: File) -> bytes:

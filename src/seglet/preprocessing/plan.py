@@ -12,11 +12,9 @@ from seglet.preprocessing.intensity import Color, Normalization
 Positive = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
-PATCH = (
-    128  # px; large enough for vessels and cells to show their surroundings, small enough for many a minute
-)
-BATCH = 16
-CHANNELS = (24, 48, 96, 96)
+PATCH = 128  # px; shows a vessel's or cell's surroundings, and many patches fit a minute
+BATCH = 8  # with CHANNELS: more, smaller steps win at minutes on a CPU (benchmarks/RESULTS.md)
+CHANNELS = (16, 32, 64, 128)
 BYTES_PER_ACTIVATION = 4
 ACTIVATIONS_PER_CONVOLUTION = 3  # output, normalized, gradient
 SHARE_OF_MEMORY = 0.5  # what training may take of the memory that is free
