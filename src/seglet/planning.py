@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seglet.core.errors import DatasetError
-from seglet.core.events import Tell
+from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample
 from seglet.data.cases import Dataset, find_cases
 from seglet.data.doctor import Examination, examine, require_sound
@@ -102,10 +102,22 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | N
     fingerprint = make_fingerprint([by_id[case.id] for case in split.train], labels.n_classes)
     plan = make_plan(fingerprint, recipe.plan, free_memory())
     protocol = choose_protocol(recipe.protocol, dataset).name
+    _tell_understood(examination, split, plan, tell)
     resolved = recipe.model_copy(
         update={"plan": plan.settings, "layout": dataset.layout, "protocol": protocol}
     )
     return Planned(dataset, examination, labels, split, by_id, fingerprint, plan, resolved)
+
+
+def _tell_understood(examination: Examination, split: Split, plan: Plan, tell: Tell) -> None:
+    """Say what was understood of the data, and what follows from it, before anything long begins."""
+    for finding in examination.findings:
+        tell(Event("data", finding.message))
+    parts = {"train": split.train, "validate": split.validation, "test": split.test}
+    tell(Event("split", ", ".join(f"{len(cases)} {name}" for name, cases in parts.items())))
+    y, x = plan.patch_size
+    widths = "-".join(map(str, plan.channels))
+    tell(Event("plan", f"U-Net {widths}, {plan.batch_size} patches of {x}x{y} a step, {plan.color} input"))
 
 
 def choose_protocol(name: str, dataset: Dataset) -> Protocol:

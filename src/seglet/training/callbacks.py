@@ -71,7 +71,12 @@ class History(Callback):
         write_history(self.path, self.rows)
         figures = ", ".join(f"{name} {row[name]:.4f}" for name in COLUMNS[4:] if name in row)
         self._tell(
-            Event("training", f"step {row['step']}: {figures}", round(1000 * self._clock.progress), 1000)
+            Event(
+                "training",
+                f"{self._clock.progress:4.0%}, step {row['step']}: {figures}",
+                round(1000 * self._clock.progress),
+                1000,
+            )
         )
 
 
