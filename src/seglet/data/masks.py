@@ -39,7 +39,7 @@ class MaskConfig(Config):
     classes : mapping or None
         Name of each class and its value or color, background first; read from the masks if None.
     ignore : int, color or None
-        Value of pixels that nobody labelled.
+        Value of pixels that nobody labelled; in color masks an int is a gray level.
     """
 
     encoding: Choice = "auto"
@@ -189,10 +189,12 @@ def encode(indexes: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
     Returns
     -------
     (y, x) uint8 or uint16 array, or (y, x, 3) uint8 array for colors
-        `IGNORE` becomes the value for unlabelled pixels, background where there is none.
+        `IGNORE` becomes the value for unlabelled pixels; background where there is none, or where objects
+        are told apart in colors but written in gray.
     """
     background = labels.classes[0].value
-    unlabelled = background if labels.ignore is None else labels.ignore
+    fits = labels.ignore is not None and isinstance(labels.ignore, int) == isinstance(background, int)
+    unlabelled = labels.ignore if fits else background
     values = [one.value for one in labels.classes]
     table = np.array([*values, *[background] * (IGNORE - len(values)), unlabelled])
     written: NDArray[np.integer] = table.astype(np.uint8 if table.max() <= 255 else np.uint16)[indexes]
