@@ -146,6 +146,17 @@ def test_a_class_that_was_never_predicted_does_not_shift_the_others(tmp_path: Pa
         assert set(np.unique(predicted.labels)) == {0, 2}
 
 
+def test_strange_values_of_several_classes_are_refused_by_name(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", layout="palette", n_images=3, shape=(64, 64))
+    folder = tmp_path / "found"
+    folder.mkdir()
+    for path in sorted((data / "masks").iterdir()):
+        mask = read_mask(File(path.parent, path.name))
+        save(folder / path.stem, np.where(mask > 0, mask + 10, 0).astype(np.uint8))
+    with pytest.raises(FormatError, match=r"found/000\.png: found mask values 11"):
+        list(matched(folder, data))
+
+
 def test_color_masks_are_read_by_their_colors_though_one_is_all_red(tmp_path: Path) -> None:
     data = make_dataset(tmp_path / "data", layout="pairs", n_images=3, shape=(64, 64))
     for path in (data / "masks").iterdir():

@@ -192,7 +192,12 @@ def _refuse_twice(folder: Path, pairs: Sequence[tuple[Case, File]]) -> None:
 
 
 def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -> Labels:
-    """How the predicted masks are written: like the truth where that fits, else by themselves."""
+    """How the predicted masks are written: like the truth where that fits, else by themselves.
+
+    Of more than two classes, only the truth's own values say which is which.
+    """
+    if truth.n_classes > 2:
+        return truth
     found = understand_masks([Case(id=c.id, image=f, labels=(f,)) for c, f in pairs], MaskConfig(), tell)
     known = {c.value for c in truth.classes}
     if (
