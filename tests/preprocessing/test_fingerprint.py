@@ -51,12 +51,6 @@ def test_fov_counts_only_where_every_case_has_one() -> None:
     assert not make_fingerprint([with_fov, _sample("b", (2, 2))], 2).has_fov
 
 
-def test_objects_count_where_any_case_has_them() -> None:
-    with_objects = _sample("a", (2, 2), objects=np.ones((2, 2), np.int32))
-    assert make_fingerprint([_sample("b", (2, 2)), with_objects], 2).has_objects
-    assert not make_fingerprint([_sample("b", (2, 2))], 2).has_objects
-
-
 def test_types_and_channels_of_mixed_images() -> None:
     wide = Sample("b", Image(np.zeros((3, 2, 2), np.uint16)))
     found = make_fingerprint([_sample("a", (2, 2)), wide], 2)

@@ -23,7 +23,6 @@ FACTS = Fingerprint(
     is_color=False,
     dtypes=("uint8",),
     has_fov=False,
-    has_objects=False,
     class_fractions=(0.7, 0.2, 0.1),
 )
 SAID = PlanConfig(patch_size=(32, 32), batch_size=2, channels=(4, 8))

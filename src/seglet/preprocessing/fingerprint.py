@@ -29,8 +29,6 @@ class Fingerprint(Config):
         Pixel types met.
     has_fov : bool
         Whether every case has a field of view.
-    has_objects : bool
-        Whether the truth tells objects apart.
     class_fractions : tuple of float
         Share of each class among the labelled pixels inside the field of view.
     """
@@ -45,7 +43,6 @@ class Fingerprint(Config):
     is_color: bool
     dtypes: tuple[str, ...]
     has_fov: bool
-    has_objects: bool
     class_fractions: tuple[float, ...]
 
 
@@ -64,7 +61,6 @@ def make_fingerprint(samples: Sequence[Sample], n_classes: int) -> Fingerprint:
         is_color=any(is_color(s.image) for s in samples),
         dtypes=tuple(sorted({str(s.image.pixels.dtype) for s in samples})),
         has_fov=all(s.fov is not None for s in samples),
-        has_objects=any(s.objects is not None for s in samples),
         class_fractions=tuple(float(n) for n in counts / max(1, counts.sum())),
     )
 
