@@ -105,7 +105,7 @@ def test_a_stop_file_ends_the_run_in_good_order(cells: Path, tiny: tuple[str, ..
     out = tmp_path / "run"
 
     def stop(event: Event) -> None:
-        if event.message.startswith("step 6:"):
+        if "step 6:" in event.message:
             (out / "STOP").touch()
 
     trained = pipeline.train(cells, out, settings=[*tiny, *LONG], tell=stop)
@@ -128,7 +128,7 @@ def test_a_run_that_ended_while_scoring_goes_on_with_scoring(
         pipeline.train(cells, out, settings=[*tiny, *LONG], tell=die)
     told: list[Event] = []
     pipeline.train(cells, out, resume=True, tell=told.append)
-    assert not [event for event in told if event.message.startswith("step ")]
+    assert not [event for event in told if ", step " in event.message]
     require_same(whole, out)
     assert Run(out).report.is_file()
 
@@ -139,7 +139,7 @@ def test_a_run_resumes_with_the_split_it_began_with(
     out = tmp_path / "run"
 
     def die(event: Event) -> None:
-        if event.message.startswith("step 6:"):
+        if "step 6:" in event.message:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -140,7 +140,7 @@ def test_a_run_killed_between_rounds_loses_only_the_round_it_was_in(
         pass
 
     def kill(event: Event) -> None:
-        if event.message.startswith("step 4:"):
+        if "step 4:" in event.message:
             raise Killed  # the row of step 4 is written, its checkpoint is not
 
     whole, first, second = make_model(), make_model(), make_model(seed=5)
@@ -202,7 +202,7 @@ def test_a_stop_file_ends_training_in_order(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
     def stop(event: Event) -> None:
-        if event.message.startswith("step 2:"):
+        if "step 2:" in event.message:
             (tmp_path / "STOP").touch()
 
     outcome = fit(make_model(), disks[:2], disks[2:], settings(), tmp_path, seconds=1.0, tell=stop)
@@ -215,7 +215,7 @@ def test_a_second_interruption_ends_at_once(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def twice(event: Event) -> None:
-        if event.message.startswith("step 2:"):
+        if "step 2:" in event.message:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 
