@@ -122,6 +122,7 @@ def test_train_says_scores_and_places_and_keeps_progress_apart(trained: tuple[Pa
         f"Report: {run / 'report.html'}",
     ]
     assert "Mean Dice" in result.stdout
+    assert "interval" not in result.stdout, "one image has none"
     assert "training" not in result.stdout
     assert "step 4:" in result.stderr
     assert "\x1b" not in result.output, "no colors where there is no terminal"
@@ -166,6 +167,10 @@ def test_predict_evaluate_and_report(trained: tuple[Path, Result], cells: Path, 
     result = seglet("evaluate", masks, cells, "-o", tmp_path / "scores")
     assert result.exit_code == 0
     assert "5 images, protocol pixels" in result.stdout
+    assert "95 % interval" in result.stdout
+    wrong = seglet("evaluate", masks, cells, "--set", "masks.classes={background: 0, cell: 254}")
+    assert wrong.exit_code == 1
+    assert "255" in wrong.stderr
     assert {p.name for p in (tmp_path / "scores").iterdir()} == {"scores.json", "scores.csv"}
     as_json = document(seglet("evaluate", masks, cells, "--json", "--protocol", "drive"))
     assert as_json["scores"]["protocol"] == "drive"

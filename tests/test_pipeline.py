@@ -1,4 +1,5 @@
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,6 +202,53 @@ def test_a_run_scores_its_test_images_on_its_own_data_and_all_elsewhere(
     assert pipeline.evaluate(run_folder / "model", cells).n_images == 5
     other = make_dataset(tmp_path, n_images=2, shape=(48, 48), seed=7)
     assert pipeline.evaluate(run_folder, other).n_images == 2
+
+
+def test_a_run_reads_the_masks_of_other_data_by_themselves(
+    run_folder: Path, cells: Path, tmp_path: Path
+) -> None:
+    for name in ("000", "001"):
+        for role in ("images", "masks"):
+            (tmp_path / role).mkdir(exist_ok=True)
+            pixels = np.asarray(Picture.open(cells / role / f"{name}.png"))
+            Picture.fromarray(pixels // 255 if role == "masks" else pixels).save(
+                tmp_path / role / f"{name}.png"
+            )
+    other, own = (pipeline.evaluate(run_folder / "model", data) for data in (tmp_path, cells))
+    assert [i.mean_dice for i in other.images] == [i.mean_dice for i in own.images[:2]]
+
+
+def test_layout_and_masks_of_the_truth_can_be_said(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    for name in ("000", "001"):
+        for role, end in (("images", "before"), ("masks", "after")):
+            pixels = np.array(Picture.open(cells / role / f"{name}.png"))
+            if role == "masks":
+                pixels = (pixels > 0).astype(np.uint8) + 1
+                pixels[:8] = 9
+            Picture.fromarray(pixels).save(tmp_path / f"{name}-{end}.png")
+    said = ["layout.image={id}-before.png", "layout.labels={id}-after.png", "masks.ignore=9"]
+    scores = pipeline.evaluate(run_folder / "model", tmp_path, settings=said)
+    assert [image.n_pixels for image in scores.images] == [56 * 64] * 2
+    masks = tmp_path / "masks"
+    pipeline.predict(run_folder, [cells / f"images/{name}.png" for name in ("000", "001")], masks)
+    for path in masks.iterdir():
+        path.rename(path.with_name(path.name.replace(".png", "-before.png")))
+    by_masks = pipeline.evaluate(masks, tmp_path, settings=said)
+    assert [i.mean_dice for i in by_masks.images] == [i.mean_dice for i in scores.images]
+
+
+@pytest.mark.parametrize("name", ["split.yaml", "history.csv"])
+def test_a_page_that_is_gone_from_a_run_is_named(
+    run_folder: Path, cells: Path, tmp_path: Path, name: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    (run / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        pipeline.report(run)
+    if name == "split.yaml":
+        with pytest.raises(ModelError, match=name):
+            pipeline.evaluate(run, cells)
 
 
 def test_a_model_cannot_be_scored_without_images(run_folder: Path, cells: Path) -> None:

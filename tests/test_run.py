@@ -6,7 +6,16 @@ from seglet import __version__
 from seglet.core.errors import ConfigError, ModelError, StorageError, TrainingError
 from seglet.core.storage import write_text
 from seglet.recipe import read_recipe, to_text
-from seglet.run import Run, environment, read_facts, read_run_recipe, resume_run, start_run, write_facts
+from seglet.run import (
+    Run,
+    environment,
+    read_facts,
+    read_run_recipe,
+    require_page,
+    resume_run,
+    start_run,
+    write_facts,
+)
 
 
 def test_everything_stands_in_the_folder(tmp_path: Path) -> None:
@@ -86,6 +95,14 @@ def test_damaged_facts_are_named(tmp_path: Path, content: str) -> None:
     Run(tmp_path).facts.write_text(content)
     with pytest.raises(ModelError, match=r"run\.yaml: found facts of a run that cannot be understood"):
         read_facts(Run(tmp_path))
+
+
+def test_a_page_stands_or_is_named(tmp_path: Path) -> None:
+    page = Run(tmp_path).split
+    with pytest.raises(ModelError, match=r"split\.yaml: found no file"):
+        require_page(page)
+    page.touch()
+    assert require_page(page) == page
 
 
 def test_the_environment_names_versions() -> None:

@@ -78,6 +78,13 @@ def test_masks_never_overwrite_their_images(cells: Path, tmp_path: Path) -> None
         mask_places([cells / "images" / "000.png"], tmp_path / "link")
 
 
+def test_masks_are_not_written_among_the_images(cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"images/out: found a folder inside .*images, whose images are"):
+        mask_places([cells / "images"], cells / "images/out")
+    mask_places([cells / "images"], cells / "out")
+    mask_places([cells / "images/000.png"], cells / "images/out")
+
+
 def test_a_prediction_is_written_with_the_users_values(tmp_path: Path) -> None:
     probabilities = np.random.default_rng(0).random((1, 3, 4), np.float32)
     predicted = Prediction("a", np.eye(3, 4, dtype=np.uint8), probabilities)

@@ -158,6 +158,10 @@ def evaluate(
     ],
     truth: Annotated[Path, typer.Argument(help="Dataset, or a folder of true masks.")],
     protocol: Protocol = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Say the layout or the masks of the truth."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for scores.json and scores.csv.")
     ] = None,
@@ -168,7 +172,7 @@ def evaluate(
     from seglet.metrics.scores import write_scores
 
     with _door(as_json) as tell:
-        scores = pipeline.evaluate(predictions, truth, protocol, tell)
+        scores = pipeline.evaluate(predictions, truth, protocol, settings or [], tell)
         if out is not None:
             write_scores(scores, out)
     if as_json:
@@ -310,9 +314,10 @@ def _print_scores(scores: "Scores", what: str) -> None:
             rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
     print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
     dice = scores.mean_dice
-    print_line(
-        f"Mean Dice {dice.mean:.4f} (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)"
+    interval = (
+        f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)" if dice.n > 1 else ""
     )
+    print_line(f"Mean Dice {dice.mean:.4f}{interval}")
     print_line(scores.rule)
 
 

@@ -155,6 +155,24 @@ def read_facts(run: Run) -> dict[str, Any]:
         ) from error
 
 
+def require_page(path: Path) -> Path:
+    """Give back the path of a page of a run that must stand.
+
+    Raises
+    ------
+    ModelError
+        If it does not.
+    """
+    if not path.is_file():
+        raise ModelError(
+            path,
+            found="no file",
+            expected="the file as `seglet train` wrote it",
+            remedy="Copy the run folder again.",
+        )
+    return path
+
+
 def environment() -> dict[str, str]:
     """Versions and machine, for whoever repeats the run."""
     found = {"seglet": __version__, "Python": platform.python_version(), "system": platform.platform()}

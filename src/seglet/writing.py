@@ -57,7 +57,7 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
     Raises
     ------
     DatasetError
-        If a mask would overwrite another one, or an image.
+        If a mask would overwrite another one or an image, or be taken for an image the next time.
     """
     places: dict[Path, Case] = {}
     for cases in (_unlabelled(Path(path)) for path in images):
@@ -80,6 +80,14 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
             expected="a folder where masks overwrite no image",
             remedy="Choose another output folder.",
         )
+    for path in map(Path, images):
+        if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise DatasetError(
+                out,
+                found=f"a folder inside {path}, whose images are predicted",
+                expected="a folder where masks cannot be taken for images",
+                remedy="Choose an output folder outside.",
+            )
     return places
 
 
