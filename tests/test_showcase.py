@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seglet.core.events import quiet
+from seglet.core.image import IGNORE
 from seglet.data.synthetic import make_dataset
 from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.protocols import PROTOCOLS
@@ -49,6 +51,14 @@ def test_the_worst_median_and_best_images_are_shown(planned: Planned) -> None:
     for example in found.examples:
         np.testing.assert_array_equal(example.truth, planned.samples[example.id].labels)
         assert example.image.shape == (64, 64, 3)
+
+
+def test_the_title_is_the_folder_s_name_wherever_one_stands(
+    planned: Planned, cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(cells)
+    here = replace(planned, dataset=replace(planned.dataset, root=Path()))
+    assert gather_report(here, ROWS, None, []).title == cells.name
 
 
 def test_an_image_is_shown_once_though_it_is_best_and_worst(cells: Path, tiny: tuple[str, ...]) -> None:

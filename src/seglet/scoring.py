@@ -68,7 +68,8 @@ def score_samples(
             kept.append(replace(predicted, probabilities=None))
             yield sample, predicted
 
-    scores = evaluate(pairs(), model.card.labels.names, protocol, model.card.threshold)
+    threshold = model.card.threshold if model.card.plan.n_classes == 2 else None
+    scores = evaluate(pairs(), model.card.labels.names, protocol, threshold)
     tell(Event("predicting", f"{len(samples)} images", len(samples), len(samples)))
     return scores, kept
 

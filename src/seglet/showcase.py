@@ -54,7 +54,7 @@ def gather_report(
     part = planned.scored_on
     n_scored = len(planned.part(part))
     return ReportContent(
-        title=planned.dataset.root.name,
+        title=planned.dataset.root.resolve().name,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         class_names=planned.labels.names,
         data=data_facts(planned),

@@ -258,6 +258,11 @@ def test_probabilities_come_back_as_written(tmp_path: Path, n_classes: int) -> N
         write_probabilities(tmp_path / "x.png", probabilities)
 
 
+def test_probabilities_just_outside_their_range_are_put_back(tmp_path: Path) -> None:
+    write_probabilities(tmp_path / "x.tif", np.array([[[-5e-6, 0.5, 1 + 5e-6]]], np.float32))
+    assert read_probabilities(as_file(tmp_path / "x.tif")).tolist() == [[[0, 0.5, 1]]]
+
+
 def test_what_are_no_probabilities_is_refused(tmp_path: Path) -> None:
     write_probabilities(tmp_path / "x.tif", np.full((1, 4, 4), 1.5, np.float32))
     with pytest.raises(FormatError, match="outside 0 to 1"):

@@ -17,6 +17,7 @@ from seglet.core.image import Image
 from seglet.core.storage import whole_file
 from seglet.io.raster import SUFFIXES, decode, decode_planes, shown, write_png, write_tiff
 
+ROUNDING = 1e-5  # of probabilities: sums and means in float32 miss 0 and 1 by less
 SKIPPED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
@@ -205,7 +206,8 @@ def read_probabilities(file: File) -> NDArray[np.float32]:
     Returns
     -------
     (k, y, x) float32 array
-        k = 1: probability of the foreground; else one per class.
+        k = 1: probability of the foreground; else one per class. What rounding put just outside 0 to 1 is
+        put back.
 
     Raises
     ------
@@ -213,9 +215,9 @@ def read_probabilities(file: File) -> NDArray[np.float32]:
         If the file is damaged or holds numbers that are no probabilities.
     """
     planes = decode_planes(_content(file), str(file)).astype(np.float32)
-    if not (np.isfinite(planes).all() and planes.min() >= 0 and planes.max() <= 1):
+    if not (np.isfinite(planes).all() and planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):
         raise _unfit(file, "numbers outside 0 to 1", "probabilities")
-    return planes
+    return planes.clip(0, 1)
 
 
 def _content(file: File) -> bytes:
