@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from seglet import pipeline
 from seglet.cli import app
-from seglet.core.errors import ModelError, TrainingError
+from seglet.core.errors import ConfigError, ModelError, TrainingError
 from seglet.core.events import Event
 from seglet.model import load_model
 from seglet.run import Run, read_facts
@@ -145,7 +145,11 @@ def test_a_run_resumes_with_the_split_it_began_with(
     with pytest.raises(KeyboardInterrupt):
         pipeline.train(cells, out, settings=[*tiny, *LONG], tell=die)
     split = Run(out).split.read_text()
-    trained = pipeline.train(cells, out, settings=["split.test=first 1", "fit.steps=12"], resume=True)
+    recipe = Run(out).recipe.read_text()
+    with pytest.raises(ConfigError, match=r"another value of split\.test than"):
+        pipeline.train(cells, out, settings=["split.test=first 1", "fit.steps=12"], resume=True)
+    assert (Run(out).recipe.read_text(), Run(out).split.read_text()) == (recipe, split)
+    trained = pipeline.train(cells, out, settings=["fit.steps=12"], resume=True)
     assert trained.run.split.read_text() == split
     assert [image.id for image in trained.scores.images] == ["004"]
     assert read_facts(trained.run)["steps"] == 12
