@@ -1,6 +1,7 @@
 """What happens beside the training steps: the history, the listener, signals and the stop file."""
 
 import csv
+import math
 import signal
 import threading
 from pathlib import Path
@@ -144,11 +145,12 @@ class Interruption(Callback):
 
 
 class StopWithClock(Callback):
-    """Ends training once the clock is over."""
+    """Ends training once the clock is over, or the loss is no number: nothing is learned from then on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Told at the end of a round, after validation."""
-        trainer.should_stop = trainer.should_stop or self._clock.is_over
+        loss = float(trainer.callback_metrics.get("train_loss", 0.0))
+        trainer.should_stop = trainer.should_stop or self._clock.is_over or not math.isfinite(loss)
