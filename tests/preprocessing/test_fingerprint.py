@@ -57,6 +57,15 @@ def test_types_and_channels_of_mixed_images() -> None:
     assert (found.n_channels, found.dtypes) == (3, ("uint16", "uint8"))
 
 
+@pytest.mark.parametrize(
+    ("counts", "n_channels"),
+    [((1, 1, 1), 1), ((3, 1, 1), 3), ((1, 1, 4), 1), ((1, 3, 2, 4), 3), ((4, 4, 3), 4), ((2, 2, 5, 1), 2)],
+)
+def test_channels_are_those_of_most_images(counts: tuple[int, ...], n_channels: int) -> None:
+    samples = [_sample(str(i), (2, 2), n) for i, n in enumerate(counts)]
+    assert make_fingerprint(samples, 2).n_channels == n_channels
+
+
 def test_fingerprint_comes_back_from_plain_values() -> None:
     found = make_fingerprint([_sample("a", (2, 2))], 2)
     assert Fingerprint(**found.model_dump(mode="json")) == found
