@@ -186,7 +186,7 @@ def _about_files(dataset: Dataset, charts: Sequence[_Chart]) -> Iterator[Finding
         message = (
             f"1 of {len(charts)} images has a mask; the model will be scored on what it was trained on."
             if n_labelled
-            else f"None of {len(charts)} images has a mask; training needs some."
+            else f"0 of {len(charts)} images have a mask; training needs some."
         )
         remedy = "Add masks, or check their names and the layout."
         yield Finding(severity=severity, code="few-labels", message=message, remedy=remedy)
