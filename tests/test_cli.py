@@ -264,6 +264,11 @@ def test_the_demo_makes_data_trains_predicts_and_reports(
     assert seen["budget"] == "30s"
     assert len(list((tmp_path / "data/images").iterdir())) == len(list((tmp_path / "masks").iterdir())) == 20
     assert f"Report: {(tmp_path / 'run/report.html').resolve()}" in result.stdout
+    again = seglet("demo", "-o", tmp_path)
+    assert again.exit_code == 1
+    assert "a demo already" in again.stderr
+    assert "Choose another -o." in again.stderr
+    assert "--resume" not in again.stderr
 
 
 def test_json_has_null_for_what_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:

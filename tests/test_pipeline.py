@@ -1,5 +1,6 @@
 import math
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import seglet
 from seglet import pipeline
 from seglet.core.errors import ConfigError, DatasetError, ModelError, TrainingError
 from seglet.core.events import Event
+from seglet.core.image import Sample
 from seglet.data.synthetic import make_dataset
 from seglet.metrics.scores import read_scores
 from seglet.model import load_model
 from seglet.pipeline import headline
+from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.transform import Prepared, preprocess
 from seglet.recipe import read_recipe
 from seglet.run import Run, read_facts
 
@@ -93,6 +97,25 @@ def test_a_budget_may_be_given_beside_the_recipe(cells: Path, tiny: tuple[str, .
     assert read_recipe(trained.run.recipe).fit.budget_s == 2
     assert trained.scored_on == "train"
     assert read_facts(trained.run)["steps"] >= 1
+
+
+def test_preparing_images_counts_against_the_budget(
+    cells: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(sample: Sample, plan: Plan) -> Prepared:
+        time.sleep(0.1)
+        return preprocess(sample, plan)
+
+    def fit(*args: object, seconds: float, **kwargs: object) -> None:
+        assert seconds + time.monotonic() - began < 60.1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "preprocess", slow)
+    monkeypatch.setattr(pipeline, "fit", fit)
+    monkeypatch.setattr(pipeline, "LARGEST_RESERVE", 0)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(cells, tmp_path / "run", settings=[*tiny, "fit.steps=null"], budget=60)
 
 
 def test_unsound_data_leave_no_run_behind(cells: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -191,6 +214,17 @@ def test_images_that_cannot_be_predicted_are_listed_and_the_others_written(
     assert all(str(images / name) in message for name in ("b.png", "c.tif", "d.tif"))
     assert "found 2 channels; expected 1" in message
     assert [path.name for path in out.iterdir()] == ["a.png"]
+
+
+def test_a_single_large_image_tells_of_its_windows(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    told: list[Event] = []
+    image = np.random.default_rng(0).integers(0, 256, (40, 2000), np.uint8)
+    Picture.fromarray(image).save(tmp_path / "long.png")
+    pipeline.predict(run_folder, [tmp_path / "long.png"], tmp_path / "one", tell=told.append)
+    assert [event.done for event in told if event.stage == "windows"][-1] == 4
+    told.clear()
+    pipeline.predict(run_folder, [cells], tmp_path / "many", tell=told.append)
+    assert {event.stage for event in told} == {"predicting"}
 
 
 def test_a_run_scores_its_test_images_on_its_own_data_and_all_elsewhere(
@@ -311,7 +345,7 @@ def test_the_listener_hears_of_every_stage(cells: Path, tiny: tuple[str, ...], t
     told: list[Event] = []
     pipeline.train(cells, tmp_path / "run", settings=tiny, tell=told.append)
     stages = list(dict.fromkeys(event.stage for event in told))
-    assert stages == ["checking", "reading", "training", "threshold", "predicting"]
+    assert stages == ["checking", "reading", "data", "split", "plan", "training", "threshold", "predicting"]
 
 
 def test_probabilities_beside_masks_give_curves(cells: Path, run_folder: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from seglet import __version__
 from seglet.console import Teller, print_line, print_table, show_figure
-from seglet.core.errors import ConfigError, SegletError
+from seglet.core.errors import ConfigError, SegletError, TrainingError
 
 if TYPE_CHECKING:
     from seglet.metrics.scores import Scores
@@ -228,10 +228,14 @@ def demo(
     from seglet.data.synthetic import make_dataset
 
     with _door(as_json) as tell:
-        data = out / "data"
+        data, run = out / "data", out / "run"
+        if run.is_dir() and any(run.iterdir()):
+            raise TrainingError(
+                out, found="a demo already", expected="a new folder", remedy="Choose another -o."
+            )
         if not data.exists():
             make_dataset(data, "cells", n_images=20)
-        trained = pipeline.train(data, out / "run", budget=budget, tell=tell)
+        trained = pipeline.train(data, run, budget=budget, tell=tell)
         pipeline.predict(trained.run.folder, [data / "images"], out / "masks", tell=tell)
     if as_json:
         print_json(_scores_document(trained.scores) | {"report": str(trained.run.report)})

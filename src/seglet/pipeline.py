@@ -164,11 +164,12 @@ def predict(
     loaded = load_model(Path(model))
     engine = TorchEngine(loaded)
     cases = mask_places(images, Path(out))
+    of_windows = tell if len(cases) == 1 else quiet  # of many images, the images are counted
     bad: list[str] = []
     for number, (path, case) in enumerate(cases.items()):
         tell(Event("predicting", done=number, total=len(cases)))
         try:
-            predicted = predict_sample(read_sample(case, None), loaded, engine)
+            predicted = predict_sample(read_sample(case, None), loaded, engine, of_windows)
         except (FormatError, GeometryError) as error:
             bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")
             continue
@@ -239,8 +240,7 @@ def _open_run(
     out: Path, recipe: str | Path | Recipe, settings: Sequence[str], resume: bool
 ) -> tuple[Run, Recipe]:
     if resume:
-        run, begun = resume_run(out)
-        return run, read_recipe(begun, settings)
+        return resume_run(out, settings)
     chosen = read_recipe(recipe, settings)
     return start_run(out), chosen
 
@@ -249,6 +249,7 @@ def _fit(model: Model, planned: Planned, run: Run, started: float, resume: bool,
     """Train for what scoring leaves of the budget."""
     train, validation, scored = (planned.part(p) for p in ("train", "validation", planned.scored_on))
     recipe = planned.recipe
+    shown, checked = ([preprocess(sample, planned.plan) for sample in part] for part in (train, validation))
     reserve = REPORT_S + SAFETY * seconds_to_score(
         model, [*scored, *[*train, *validation][:N_THRESHOLD_IMAGES]]
     )
@@ -256,8 +257,8 @@ def _fit(model: Model, planned: Planned, run: Run, started: float, resume: bool,
     left = budget - (time.monotonic() - started) - min(reserve, LARGEST_RESERVE * budget)
     outcome = fit(
         model,
-        [preprocess(sample, planned.plan) for sample in train],
-        [preprocess(sample, planned.plan) for sample in validation],
+        shown,
+        checked,
         Settings(recipe.patches, recipe.loss, recipe.fit),
         run.folder,
         seconds=max(left, 1.0),
