@@ -122,6 +122,7 @@ def test_train_says_scores_and_places_and_keeps_progress_apart(trained: tuple[Pa
         f"Report: {run / 'report.html'}",
     ]
     assert "Mean Dice" in result.stdout
+    assert "interval" not in result.stdout, "one image has none"
     assert "training" not in result.stdout
     assert "step 4:" in result.stderr
     assert "\x1b" not in result.output, "no colors where there is no terminal"
@@ -166,6 +167,10 @@ def test_predict_evaluate_and_report(trained: tuple[Path, Result], cells: Path, 
     result = seglet("evaluate", masks, cells, "-o", tmp_path / "scores")
     assert result.exit_code == 0
     assert "5 images, protocol pixels" in result.stdout
+    assert "95 % interval" in result.stdout
+    wrong = seglet("evaluate", masks, cells, "--set", "masks.classes={background: 0, cell: 254}")
+    assert wrong.exit_code == 1
+    assert "255" in wrong.stderr
     assert {p.name for p in (tmp_path / "scores").iterdir()} == {"scores.json", "scores.csv"}
     as_json = document(seglet("evaluate", masks, cells, "--json", "--protocol", "drive"))
     assert as_json["scores"]["protocol"] == "drive"
@@ -259,6 +264,11 @@ def test_the_demo_makes_data_trains_predicts_and_reports(
     assert seen["budget"] == "30s"
     assert len(list((tmp_path / "data/images").iterdir())) == len(list((tmp_path / "masks").iterdir())) == 20
     assert f"Report: {(tmp_path / 'run/report.html').resolve()}" in result.stdout
+    again = seglet("demo", "-o", tmp_path)
+    assert again.exit_code == 1
+    assert "a demo already" in again.stderr
+    assert "Choose another -o." in again.stderr
+    assert "--resume" not in again.stderr
 
 
 def test_json_has_null_for_what_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,6 @@
 import math
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +14,13 @@ import seglet
 from seglet import pipeline
 from seglet.core.errors import ConfigError, DatasetError, ModelError, TrainingError
 from seglet.core.events import Event
+from seglet.core.image import Sample
 from seglet.data.synthetic import make_dataset
 from seglet.metrics.scores import read_scores
 from seglet.model import load_model
 from seglet.pipeline import headline
+from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.transform import Prepared, preprocess
 from seglet.recipe import read_recipe
 from seglet.run import Run, read_facts
 
@@ -92,6 +97,25 @@ def test_a_budget_may_be_given_beside_the_recipe(cells: Path, tiny: tuple[str, .
     assert read_recipe(trained.run.recipe).fit.budget_s == 2
     assert trained.scored_on == "train"
     assert read_facts(trained.run)["steps"] >= 1
+
+
+def test_preparing_images_counts_against_the_budget(
+    cells: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(sample: Sample, plan: Plan) -> Prepared:
+        time.sleep(0.1)
+        return preprocess(sample, plan)
+
+    def fit(*args: object, seconds: float, **kwargs: object) -> None:
+        assert seconds + time.monotonic() - began < 60.1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "preprocess", slow)
+    monkeypatch.setattr(pipeline, "fit", fit)
+    monkeypatch.setattr(pipeline, "LARGEST_RESERVE", 0)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.train(cells, tmp_path / "run", settings=[*tiny, "fit.steps=null"], budget=60)
 
 
 def test_unsound_data_leave_no_run_behind(cells: Path, tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -192,6 +216,17 @@ def test_images_that_cannot_be_predicted_are_listed_and_the_others_written(
     assert [path.name for path in out.iterdir()] == ["a.png"]
 
 
+def test_a_single_large_image_tells_of_its_windows(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    told: list[Event] = []
+    image = np.random.default_rng(0).integers(0, 256, (40, 2000), np.uint8)
+    Picture.fromarray(image).save(tmp_path / "long.png")
+    pipeline.predict(run_folder, [tmp_path / "long.png"], tmp_path / "one", tell=told.append)
+    assert [event.done for event in told if event.stage == "windows"][-1] == 4
+    told.clear()
+    pipeline.predict(run_folder, [cells], tmp_path / "many", tell=told.append)
+    assert {event.stage for event in told} == {"predicting"}
+
+
 def test_a_run_scores_its_test_images_on_its_own_data_and_all_elsewhere(
     run_folder: Path, cells: Path, tmp_path: Path
 ) -> None:
@@ -201,6 +236,53 @@ def test_a_run_scores_its_test_images_on_its_own_data_and_all_elsewhere(
     assert pipeline.evaluate(run_folder / "model", cells).n_images == 5
     other = make_dataset(tmp_path, n_images=2, shape=(48, 48), seed=7)
     assert pipeline.evaluate(run_folder, other).n_images == 2
+
+
+def test_a_run_reads_the_masks_of_other_data_by_themselves(
+    run_folder: Path, cells: Path, tmp_path: Path
+) -> None:
+    for name in ("000", "001"):
+        for role in ("images", "masks"):
+            (tmp_path / role).mkdir(exist_ok=True)
+            pixels = np.asarray(Picture.open(cells / role / f"{name}.png"))
+            Picture.fromarray(pixels // 255 if role == "masks" else pixels).save(
+                tmp_path / role / f"{name}.png"
+            )
+    other, own = (pipeline.evaluate(run_folder / "model", data) for data in (tmp_path, cells))
+    assert [i.mean_dice for i in other.images] == [i.mean_dice for i in own.images[:2]]
+
+
+def test_layout_and_masks_of_the_truth_can_be_said(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    for name in ("000", "001"):
+        for role, end in (("images", "before"), ("masks", "after")):
+            pixels = np.array(Picture.open(cells / role / f"{name}.png"))
+            if role == "masks":
+                pixels = (pixels > 0).astype(np.uint8) + 1
+                pixels[:8] = 9
+            Picture.fromarray(pixels).save(tmp_path / f"{name}-{end}.png")
+    said = ["layout.image={id}-before.png", "layout.labels={id}-after.png", "masks.ignore=9"]
+    scores = pipeline.evaluate(run_folder / "model", tmp_path, settings=said)
+    assert [image.n_pixels for image in scores.images] == [56 * 64] * 2
+    masks = tmp_path / "masks"
+    pipeline.predict(run_folder, [cells / f"images/{name}.png" for name in ("000", "001")], masks)
+    for path in masks.iterdir():
+        path.rename(path.with_name(path.name.replace(".png", "-before.png")))
+    by_masks = pipeline.evaluate(masks, tmp_path, settings=said)
+    assert [i.mean_dice for i in by_masks.images] == [i.mean_dice for i in scores.images]
+
+
+@pytest.mark.parametrize("name", ["split.yaml", "history.csv"])
+def test_a_page_that_is_gone_from_a_run_is_named(
+    run_folder: Path, cells: Path, tmp_path: Path, name: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_folder, run)
+    (run / name).unlink()
+    with pytest.raises(ModelError, match=name):
+        pipeline.report(run)
+    if name == "split.yaml":
+        with pytest.raises(ModelError, match=name):
+            pipeline.evaluate(run, cells)
 
 
 def test_a_model_cannot_be_scored_without_images(run_folder: Path, cells: Path) -> None:
@@ -263,4 +345,11 @@ def test_the_listener_hears_of_every_stage(cells: Path, tiny: tuple[str, ...], t
     told: list[Event] = []
     pipeline.train(cells, tmp_path / "run", settings=tiny, tell=told.append)
     stages = list(dict.fromkeys(event.stage for event in told))
-    assert stages == ["checking", "reading", "training", "threshold", "predicting"]
+    assert stages == ["checking", "reading", "data", "split", "plan", "training", "threshold", "predicting"]
+
+
+def test_probabilities_beside_masks_give_curves(cells: Path, run_folder: Path, tmp_path: Path) -> None:
+    pipeline.predict(run_folder, [cells / "images"], tmp_path, probabilities=True)
+    by_masks = pipeline.evaluate(tmp_path, cells)
+    by_model = pipeline.evaluate(run_folder / "model", cells)
+    assert by_masks.pooled["foreground"]["roc_auc"] == pytest.approx(by_model.pooled["foreground"]["roc_auc"])

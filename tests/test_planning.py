@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Picture
 
 from seglet.core.errors import ConfigError, DatasetError
@@ -73,6 +75,35 @@ def test_all_bad_files_are_listed_at_once(tmp_path: Path, tiny: tuple[str, ...])
     assert "images/001.png" in str(error.value)
     assert "masks/002.png" in str(error.value)
     assert error.value.remedy
+
+
+@pytest.mark.parametrize("odd", ["000", "002", "004"])  # of validation, training and test
+@pytest.mark.parametrize("n_channels", [2, 4])
+def test_an_image_of_other_channels_is_named(
+    tmp_path: Path, tiny: tuple[str, ...], odd: str, n_channels: int
+) -> None:
+    data = make_dataset(tmp_path, n_images=5, shape=(48, 48))
+    (data / f"images/{odd}.png").unlink()
+    pixels = np.random.default_rng(0).integers(0, 256, (n_channels, 48, 48), np.uint8)
+    tifffile.imwrite(data / f"images/{odd}.tif", pixels, photometric="minisblack", metadata={"axes": "CYX"})
+    with pytest.raises(DatasetError) as error:
+        make_planned(data, read_recipe("auto", tiny), quiet)
+    assert f"{odd}.tif ({n_channels} channels)" in error.value.found
+    assert "1 images" in error.value.found
+
+
+def test_gray_and_color_images_go_together(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    data = make_dataset(tmp_path, n_images=5, shape=(48, 48))
+    color = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    Picture.fromarray(color).save(data / "images/002.png")
+    assert make_planned(data, read_recipe("auto", tiny), quiet).plan.n_channels == 3
+
+
+@pytest.mark.parametrize("weights", ["[1]", "[1, 2, 3]"])
+def test_every_class_has_its_weight(cells: Path, tiny: tuple[str, ...], weights: str) -> None:
+    with pytest.raises(ConfigError, match=r"loss\.class_weights.*expected 2, one for each of background"):
+        make_planned(cells, read_recipe("auto", [*tiny, f"loss.class_weights={weights}"]), quiet)
+    make_planned(cells, read_recipe("auto", [*tiny, "loss.class_weights=[1, 2]"]), quiet)
 
 
 def test_images_without_masks_cannot_be_planned(tmp_path: Path) -> None:

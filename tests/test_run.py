@@ -6,7 +6,16 @@ from seglet import __version__
 from seglet.core.errors import ConfigError, ModelError, StorageError, TrainingError
 from seglet.core.storage import write_text
 from seglet.recipe import read_recipe, to_text
-from seglet.run import Run, environment, read_facts, read_run_recipe, resume_run, start_run, write_facts
+from seglet.run import (
+    Run,
+    environment,
+    read_facts,
+    read_run_recipe,
+    require_page,
+    resume_run,
+    start_run,
+    write_facts,
+)
 
 
 def test_everything_stands_in_the_folder(tmp_path: Path) -> None:
@@ -59,6 +68,42 @@ def test_a_run_is_resumed_with_its_own_recipe(tmp_path: Path) -> None:
     assert found == recipe
 
 
+def begun(folder: Path) -> Run:
+    run = Run(folder)
+    write_text(run.recipe, to_text(read_recipe("auto", ["fit.steps=3", "plan.channels=[4,8]"])))
+    return run
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["masks.ignore=7", "split.test=none", "plan.channels=[4,16]", "plan.resize=[8,8]", "network.dropout=0.5"]
+    + ["patches.foreground=1", "loss.dice=0", "patches.augment.flip=0", "layout={image: '{id}.png'}"]
+    + [f"fit.{s}" for s in ("optimizer=sgd", "learning_rate=1", "momentum=0", "weight_decay=1")]
+    + ["fit.ema=0", "fit.seed=1"],
+)
+def test_what_made_a_begun_run_cannot_change(tmp_path: Path, setting: str) -> None:
+    run = begun(tmp_path)
+    before = run.recipe.read_bytes()
+    key = setting.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"another value of {key.split('.')[0]}.*another folder"):
+        resume_run(tmp_path, [setting, "fit.steps=9"])
+    assert run.recipe.read_bytes() == before
+
+
+def test_all_settings_that_cannot_change_are_named_at_once(tmp_path: Path) -> None:
+    begun(tmp_path)
+    with pytest.raises(ConfigError, match=r"another value of plan\.channels, fit\.seed than"):
+        resume_run(tmp_path, ["plan.channels=[4]", "fit.seed=1", "fit.steps=9"])
+
+
+def test_what_only_says_how_a_run_goes_on_may_change(tmp_path: Path) -> None:
+    begun(tmp_path)
+    settings = ["fit.steps=null", "fit.budget_s=5m", "fit.rounds=2", "fit.precision=bf16", "protocol=drive"]
+    _, found = resume_run(tmp_path, [*settings, "predict.flips=true", "plan.channels=[4,8]"])
+    assert (found.fit.steps, found.fit.budget_s, found.fit.rounds) == (None, 300, 2)
+    assert (found.fit.precision, found.protocol, found.predict.flips) == ("bf16", "drive", True)
+
+
 def test_nothing_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"no run to resume.*train without --resume"):
         resume_run(tmp_path / "nothing")
@@ -86,6 +131,14 @@ def test_damaged_facts_are_named(tmp_path: Path, content: str) -> None:
     Run(tmp_path).facts.write_text(content)
     with pytest.raises(ModelError, match=r"run\.yaml: found facts of a run that cannot be understood"):
         read_facts(Run(tmp_path))
+
+
+def test_a_page_stands_or_is_named(tmp_path: Path) -> None:
+    page = Run(tmp_path).split
+    with pytest.raises(ModelError, match=r"split\.yaml: found no file"):
+        require_page(page)
+    page.touch()
+    assert require_page(page) == page
 
 
 def test_the_environment_names_versions() -> None:

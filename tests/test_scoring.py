@@ -6,8 +6,9 @@ import pytest
 
 from seglet.core.events import Event, quiet
 from seglet.core.image import IGNORE, Sample
+from seglet.data.synthetic import make_dataset
 from seglet.metrics.protocols import PROTOCOLS
-from seglet.model import Model, load_model
+from seglet.model import Model, load_model, untrained
 from seglet.planning import Planned, make_planned
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image
@@ -92,6 +93,15 @@ def test_scores_are_of_the_masks_that_are_kept(planned: Planned, model: Model) -
         assert image.classes["foreground"]["dice"] == pytest.approx(expected)
     assert scores.threshold == model.card.threshold
     assert set(scores.curves) == {"foreground"}
+
+
+def test_several_classes_are_scored_without_a_threshold(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    data = make_dataset(tmp_path, layout="palette", n_images=3, shape=(48, 48))
+    several = make_planned(data, read_recipe("auto", tiny), quiet)
+    model = untrained(several.card())
+    scores, _ = score_samples(model, several.part("test"), PROTOCOLS["pixels"], quiet)
+    assert len(scores.class_names) == 3
+    assert scores.threshold is None
 
 
 def test_the_time_of_scoring_grows_with_the_pixels(planned: Planned, model: Model) -> None:

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seglet.core.events import quiet
+from seglet.core.image import IGNORE
 from seglet.data.synthetic import make_dataset
 from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.protocols import PROTOCOLS
@@ -51,6 +53,14 @@ def test_the_worst_median_and_best_images_are_shown(planned: Planned) -> None:
         assert example.image.shape == (64, 64, 3)
 
 
+def test_the_title_is_the_folder_s_name_wherever_one_stands(
+    planned: Planned, cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(cells)
+    here = replace(planned, dataset=replace(planned.dataset, root=Path()))
+    assert gather_report(here, ROWS, None, []).title == cells.name
+
+
 def test_an_image_is_shown_once_though_it_is_best_and_worst(cells: Path, tiny: tuple[str, ...]) -> None:
     planned = make_planned(cells, read_recipe("auto", tiny), quiet)
     found = content(planned, (5,))
@@ -73,6 +83,15 @@ def test_patches_are_those_of_the_first_step(planned: Planned) -> None:
     np.testing.assert_array_equal(preview.original_labels, planned.part("train")[0].labels)
 
 
+def test_patches_are_of_the_first_image_with_a_labelled_pixel(cells: Path, tiny: tuple[str, ...]) -> None:
+    planned = make_planned(cells, read_recipe("auto", tiny), quiet)
+    first, second, _ = planned.part("train")
+    planned.samples[first.id] = replace(first, labels=np.full_like(first.labels, IGNORE))
+    preview = gather_report(planned, ROWS, None, []).augmentation
+    assert preview is not None
+    np.testing.assert_array_equal(preview.original_labels, second.labels)
+
+
 def test_the_split_and_the_findings_are_told(planned: Planned) -> None:
     found = content(planned, (0, 0, 0, 0))
     assert found.split is not None
@@ -89,6 +108,7 @@ def test_facts_say_what_the_data_and_the_plan_are(planned: Planned) -> None:
     assert "2 levels (4-8)" in facts["network"]
     assert "1 output channels" in facts["network"]
     assert facts["training"].startswith("2 patches of 32x32")
+    assert facts["training"].endswith("beside 0.0 GiB of images")
     assert "own size" in facts["input"]
     assert facts["field of view"] == "all pixels count"
 

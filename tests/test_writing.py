@@ -78,6 +78,13 @@ def test_masks_never_overwrite_their_images(cells: Path, tmp_path: Path) -> None
         mask_places([cells / "images" / "000.png"], tmp_path / "link")
 
 
+def test_masks_are_not_written_among_the_images(cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"images/out: found a folder inside .*images, whose images are"):
+        mask_places([cells / "images"], cells / "images/out")
+    mask_places([cells / "images"], cells / "out")
+    mask_places([cells / "images/000.png"], cells / "images/out")
+
+
 def test_a_prediction_is_written_with_the_users_values(tmp_path: Path) -> None:
     probabilities = np.random.default_rng(0).random((1, 3, 4), np.float32)
     predicted = Prediction("a", np.eye(3, 4, dtype=np.uint8), probabilities)
@@ -144,6 +151,17 @@ def test_a_class_that_was_never_predicted_does_not_shift_the_others(tmp_path: Pa
     for sample, predicted in matched(folder, data):
         np.testing.assert_array_equal(predicted.labels == 2, np.asarray(sample.labels) == 2)
         assert set(np.unique(predicted.labels)) == {0, 2}
+
+
+def test_strange_values_of_several_classes_are_refused_by_name(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", layout="palette", n_images=3, shape=(64, 64))
+    folder = tmp_path / "found"
+    folder.mkdir()
+    for path in sorted((data / "masks").iterdir()):
+        mask = read_mask(File(path.parent, path.name))
+        save(folder / path.stem, np.where(mask > 0, mask + 10, 0).astype(np.uint8))
+    with pytest.raises(FormatError, match=r"found/000\.png: found mask values 11"):
+        list(matched(folder, data))
 
 
 def test_color_masks_are_read_by_their_colors_though_one_is_all_red(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from seglet import __version__
 from seglet.console import Teller, print_line, print_table, show_figure
-from seglet.core.errors import ConfigError, SegletError
+from seglet.core.errors import ConfigError, SegletError, TrainingError
 
 if TYPE_CHECKING:
     from seglet.metrics.scores import Scores
@@ -158,6 +158,10 @@ def evaluate(
     ],
     truth: Annotated[Path, typer.Argument(help="Dataset, or a folder of true masks.")],
     protocol: Protocol = "auto",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Say the layout or the masks of the truth."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for scores.json and scores.csv.")
     ] = None,
@@ -168,7 +172,7 @@ def evaluate(
     from seglet.metrics.scores import write_scores
 
     with _door(as_json) as tell:
-        scores = pipeline.evaluate(predictions, truth, protocol, tell)
+        scores = pipeline.evaluate(predictions, truth, protocol, settings or [], tell)
         if out is not None:
             write_scores(scores, out)
     if as_json:
@@ -224,10 +228,14 @@ def demo(
     from seglet.data.synthetic import make_dataset
 
     with _door(as_json) as tell:
-        data = out / "data"
+        data, run = out / "data", out / "run"
+        if run.is_dir() and any(run.iterdir()):
+            raise TrainingError(
+                out, found="a demo already", expected="a new folder", remedy="Choose another -o."
+            )
         if not data.exists():
             make_dataset(data, "cells", n_images=20)
-        trained = pipeline.train(data, out / "run", budget=budget, tell=tell)
+        trained = pipeline.train(data, run, budget=budget, tell=tell)
         pipeline.predict(trained.run.folder, [data / "images"], out / "masks", tell=tell)
     if as_json:
         print_json(_scores_document(trained.scores) | {"report": str(trained.run.report)})
@@ -310,9 +318,10 @@ def _print_scores(scores: "Scores", what: str) -> None:
             rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
     print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
     dice = scores.mean_dice
-    print_line(
-        f"Mean Dice {dice.mean:.4f} (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)"
+    interval = (
+        f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)" if dice.n > 1 else ""
     )
+    print_line(f"Mean Dice {dice.mean:.4f}{interval}")
     print_line(scores.rule)
 
 

@@ -44,7 +44,7 @@ class Teller(AbstractContextManager["Teller"]):
             self.console.print(f"[bold]{event.stage}[/bold]  {_safe(event.message)}")
         if event.total and self.console.is_terminal:
             self._move_bar(event)
-        elif event.total and not event.message:
+        elif event.total:
             self._say_share(event)
 
     def _move_bar(self, event: Event) -> None:
@@ -58,9 +58,10 @@ class Teller(AbstractContextManager["Teller"]):
         before = self._said.get(event.stage, 0.0)
         if share < before:  # the stage began anew
             before = 0.0
-        if share - before >= PLAIN_EVERY or (share >= 1 and before < 1):
+        if event.message or share - before >= PLAIN_EVERY or (share >= 1 and before < 1):
             self._said[event.stage] = share
-            self.console.print(f"{event.stage}  {event.done} of {event.total}")
+            if not event.message:
+                self.console.print(f"{event.stage}  {event.done} of {event.total}")
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -9,10 +9,11 @@ import numpy as np
 
 from seglet.core.errors import DatasetError, FormatError, GeometryError, TrainingError
 from seglet.core.events import Event, Tell, quiet
+from seglet.core.image import Labels
 from seglet.core.storage import write_text
 from seglet.data.cases import Case, find_cases
 from seglet.data.doctor import Examination, examine
-from seglet.data.masks import MaskConfig
+from seglet.data.masks import MaskConfig, understand_masks
 from seglet.data.samples import read_sample, read_samples
 from seglet.data.splits import split_from_text, split_to_text
 from seglet.io.files import as_file
@@ -26,7 +27,16 @@ from seglet.prediction.predictor import Predictor
 from seglet.preprocessing.transform import preprocess
 from seglet.recipe import Recipe, read_recipe, to_text
 from seglet.report.page import write_report
-from seglet.run import Run, environment, read_facts, read_run_recipe, resume_run, start_run, write_facts
+from seglet.run import (
+    Run,
+    environment,
+    read_facts,
+    read_run_recipe,
+    require_page,
+    resume_run,
+    start_run,
+    write_facts,
+)
 from seglet.scoring import N_THRESHOLD_IMAGES, predict_sample, score_samples, seconds_to_score, with_threshold
 from seglet.showcase import gather_report
 from seglet.training.callbacks import read_history
@@ -154,11 +164,12 @@ def predict(
     loaded = load_model(Path(model))
     engine = TorchEngine(loaded)
     cases = mask_places(images, Path(out))
+    of_windows = tell if len(cases) == 1 else quiet  # of many images, the images are counted
     bad: list[str] = []
     for number, (path, case) in enumerate(cases.items()):
         tell(Event("predicting", done=number, total=len(cases)))
         try:
-            predicted = predict_sample(read_sample(case, None), loaded, engine)
+            predicted = predict_sample(read_sample(case, None), loaded, engine, of_windows)
         except (FormatError, GeometryError) as error:
             bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")
             continue
@@ -175,7 +186,11 @@ def predict(
 
 
 def evaluate(
-    predictions: Path | str, truth: Path | str, protocol: str = "auto", tell: Tell = quiet
+    predictions: Path | str,
+    truth: Path | str,
+    protocol: str = "auto",
+    settings: Iterable[str] = (),
+    tell: Tell = quiet,
 ) -> Scores:
     """Score a folder of masks, or a run, against a dataset's truth.
 
@@ -188,13 +203,15 @@ def evaluate(
         Dataset, or a folder of true masks alone.
     protocol : str
         Name of a protocol; ``auto`` takes the dataset's own where it is known, else ``pixels``.
+    settings : iterable of str
+        ``layout…=`` and ``masks…=`` of the truth, as in a recipe; a run reads its own data as it was trained.
     """
-    source = Path(predictions)
+    source, told = Path(predictions), read_recipe("auto", settings)
     is_model = any((source / name).is_file() for name in ("model/model.yaml", "model.yaml"))
     if is_model:
-        return _evaluate_model(source, Path(truth), protocol, tell)
-    dataset = as_truth(find_cases(Path(truth)))
-    matched = match_predictions(source, dataset, MaskConfig(), tell)
+        return _evaluate_model(source, Path(truth), protocol, told, tell)
+    dataset = as_truth(find_cases(Path(truth), told.layout))
+    matched = match_predictions(source, dataset, told.masks, tell)
     return score_pairs(matched, matched.truth.names, choose_protocol(protocol, dataset))
 
 
@@ -202,7 +219,7 @@ def report(folder: Path | str, tell: Tell = quiet) -> Path:
     """Write the report of a finished run anew; needs the data where they were."""
     run = Run(Path(folder))
     facts = read_facts(run)
-    planned = make_planned(Path(facts["data"]), read_run_recipe(run), tell, run.split)
+    planned = make_planned(Path(facts["data"]), read_run_recipe(run), tell, require_page(run.split))
     names = mask_names(planned.dataset.cases)
     kept = [
         replace(case, labels=(as_file(run.predictions / names[case.id]),), second=None)
@@ -223,8 +240,7 @@ def _open_run(
     out: Path, recipe: str | Path | Recipe, settings: Sequence[str], resume: bool
 ) -> tuple[Run, Recipe]:
     if resume:
-        run, begun = resume_run(out)
-        return run, read_recipe(begun, settings)
+        return resume_run(out, settings)
     chosen = read_recipe(recipe, settings)
     return start_run(out), chosen
 
@@ -233,6 +249,7 @@ def _fit(model: Model, planned: Planned, run: Run, started: float, resume: bool,
     """Train for what scoring leaves of the budget."""
     train, validation, scored = (planned.part(p) for p in ("train", "validation", planned.scored_on))
     recipe = planned.recipe
+    shown, checked = ([preprocess(sample, planned.plan) for sample in part] for part in (train, validation))
     reserve = REPORT_S + SAFETY * seconds_to_score(
         model, [*scored, *[*train, *validation][:N_THRESHOLD_IMAGES]]
     )
@@ -240,8 +257,8 @@ def _fit(model: Model, planned: Planned, run: Run, started: float, resume: bool,
     left = budget - (time.monotonic() - started) - min(reserve, LARGEST_RESERVE * budget)
     outcome = fit(
         model,
-        [preprocess(sample, planned.plan) for sample in train],
-        [preprocess(sample, planned.plan) for sample in validation],
+        shown,
+        checked,
         Settings(recipe.patches, recipe.loss, recipe.fit),
         run.folder,
         seconds=max(left, 1.0),
@@ -274,7 +291,7 @@ def _score(model: Model, planned: Planned, run: Run, tell: Tell) -> Scores:
 
 
 def _write_report(run: Run, planned: Planned, scores: Scores, predictions: Sequence[Prediction]) -> Path:
-    history = read_history(run.history)
+    history = read_history(require_page(run.history))
     return write_report(gather_report(planned, history, scores, predictions), run.report)
 
 
@@ -289,19 +306,28 @@ def _facts(planned: Planned, outcome: Outcome, took_s: float) -> dict[str, objec
     }
 
 
-def _evaluate_model(source: Path, data: Path, protocol: str, tell: Tell) -> Scores:
+def _evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: Tell) -> Scores:
     model, run = load_model(source), Run(source)
     own = run.facts.is_file() and Path(read_facts(run)["data"]) == data.resolve()
-    recipe = read_run_recipe(run) if run.exists else Recipe()
-    dataset = find_cases(data, recipe.layout if own else None)
+    dataset = find_cases(data, read_run_recipe(run).layout if own else told.layout)
     cases: Sequence[Case] = [case for case in dataset.cases if case.labels]
     if own:
-        split = split_from_text(run.split.read_text(encoding="utf-8"), dataset.cases)
+        split = split_from_text(require_page(run.split).read_text(encoding="utf-8"), dataset.cases)
         cases = split.test or split.validation or split.train
     if not cases:
         raise DatasetError(
             data, found="no image with a mask", expected="images and their masks", remedy="Check the path."
         )
     tell(Event("evaluating", f"{len(cases)} images"))
-    samples = read_samples(cases, model.card.labels, tell)
+    labels = model.card.labels if own else _labels_elsewhere(model, cases, told.masks, tell)
+    samples = read_samples(cases, labels, tell)
     return score_samples(model, samples, choose_protocol(protocol, dataset), tell)[0]
+
+
+def _labels_elsewhere(model: Model, cases: Sequence[Case], masks: MaskConfig, tell: Tell) -> Labels:
+    """How masks of other data are written: any two values are two classes; of more, the model knows which."""
+    known = model.card.labels
+    if known.n_classes > 2 and masks.classes is None:
+        return known
+    found = understand_masks(cases, masks, tell)
+    return found if found.n_classes == known.n_classes else known

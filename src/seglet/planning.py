@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from seglet.core.errors import DatasetError
-from seglet.core.events import Tell
+from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample
 from seglet.data.cases import Dataset, find_cases
 from seglet.data.doctor import Examination, examine, require_sound
 from seglet.data.samples import read_samples
 from seglet.data.splits import Split, split_cases, split_from_text
+from seglet.losses.combined import LossConfig
 from seglet.metrics.protocols import PROTOCOLS, Protocol, protocol_named
 from seglet.model import ModelCard
 from seglet.networks.hardware import free_memory
@@ -82,6 +83,8 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | N
     ------
     DatasetError
         If anything is wrong with the dataset; all bad files are listed at once.
+    ConfigError
+        If the recipe does not fit the data.
     """
     dataset = find_cases(data, recipe.layout)
     examination = examine(dataset, recipe.masks, tell)
@@ -101,11 +104,49 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | N
     by_id = {sample.id: sample for sample in samples}
     fingerprint = make_fingerprint([by_id[case.id] for case in split.train], labels.n_classes)
     plan = make_plan(fingerprint, recipe.plan, free_memory())
+    _require_channels(split, by_id, plan)
+    _require_class_weights(recipe.loss, labels)
     protocol = choose_protocol(recipe.protocol, dataset).name
+    _tell_understood(examination, split, plan, tell)
     resolved = recipe.model_copy(
         update={"plan": plan.settings, "layout": dataset.layout, "protocol": protocol}
     )
     return Planned(dataset, examination, labels, split, by_id, fingerprint, plan, resolved)
+
+
+def _require_channels(split: Split, samples: dict[str, Sample], plan: Plan) -> None:
+    """Gray and color images go together; any other number of channels only with its own kind."""
+    fitting = (plan.n_channels,) if plan.color == "as_is" else (1, 3)
+    cases = (*split.train, *split.validation, *split.test)
+    counted = [(case.image, samples[case.id].image.n_channels) for case in cases]
+    if bad := [f"{file} ({n} channels)" for file, n in counted if n not in fitting]:
+        raise DatasetError(
+            "dataset",
+            found=f"{len(bad)} images whose channels do not fit: {'; '.join(bad)}",
+            expected=f"{' or '.join(map(str, fitting))} channels ({plan.color})",
+            remedy="Export these images like the others, or take them out of the dataset.",
+        )
+
+
+def _require_class_weights(loss: LossConfig, labels: Labels) -> None:
+    if loss.class_weights is not None and len(loss.class_weights) != labels.n_classes:
+        raise ConfigError(
+            "loss.class_weights",
+            found=f"{len(loss.class_weights)} weights",
+            expected=f"{labels.n_classes}, one for each of {', '.join(labels.names)}",
+            remedy="Give every class its weight, the background first, or leave the key out.",
+        )
+
+
+def _tell_understood(examination: Examination, split: Split, plan: Plan, tell: Tell) -> None:
+    """Say what was understood of the data, and what follows from it, before anything long begins."""
+    for finding in examination.findings:
+        tell(Event("data", finding.message))
+    parts = {"train": split.train, "validate": split.validation, "test": split.test}
+    tell(Event("split", ", ".join(f"{len(cases)} {name}" for name, cases in parts.items())))
+    y, x = plan.patch_size
+    widths = "-".join(map(str, plan.channels))
+    tell(Event("plan", f"U-Net {widths}, {plan.batch_size} patches of {x}x{y} a step, {plan.color} input"))
 
 
 def choose_protocol(name: str, dataset: Dataset) -> Protocol:

@@ -1,6 +1,7 @@
 """A run folder: what stands in it, and how its pages are written and read."""
 
 import platform
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any
 import yaml
 
 from seglet import __version__
-from seglet.core.errors import ModelError, TrainingError
+from seglet.core.errors import ConfigError, ModelError, TrainingError
 from seglet.core.storage import speaking_of, write_text
 from seglet.recipe import Recipe, read_recipe
 
+FIXED = (
+    *("layout", "masks", "split", "plan", "network", "patches", "loss"),
+    *(f"fit.{n}" for n in ("optimizer", "learning_rate", "momentum", "weight_decay", "ema", "seed")),
+)  # settings that a begun run keeps: its weights and their optimizer were made by them
 SHOWN_PACKAGES = ("torch", "lightning", "numpy", "scipy", "scikit-image", "pillow", "tifffile")
 
 
@@ -99,13 +104,15 @@ def start_run(folder: Path) -> Run:
     return run
 
 
-def resume_run(folder: Path) -> tuple[Run, Recipe]:
-    """Open an interrupted run and its recipe.
+def resume_run(folder: Path, settings: Iterable[str] = ()) -> tuple[Run, Recipe]:
+    """Open an interrupted run and its recipe, and change such settings as may change on the way.
 
     Raises
     ------
     TrainingError
         If there is none.
+    ConfigError
+        If a setting cannot change any more; lists every one.
     """
     run = Run(folder)
     if not run.exists:
@@ -115,7 +122,25 @@ def resume_run(folder: Path) -> tuple[Run, Recipe]:
             expected="the folder of an interrupted run",
             remedy="Check the path, or train without --resume.",
         )
-    return run, read_run_recipe(run)
+    begun = read_run_recipe(run)
+    changed = read_recipe(begun, settings)
+    if fixed := [k for k in _differences(begun.model_dump(), changed.model_dump()) if k.startswith(FIXED)]:
+        raise ConfigError(
+            folder,
+            found=f"another value of {', '.join(fixed)} than the run began with",
+            expected="only changes of time, steps, rounds, precision, predict and protocol",
+            remedy="Leave these settings as they were, or train anew into another folder.",
+        )
+    return run, changed
+
+
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[str]:
+    """Keys, joined by dots, of the settings that differ."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in old | new:
+            yield from _differences(old.get(name), new.get(name), f"{key}.{name}" if key else name)
+    elif old != new:
+        yield key
 
 
 def read_run_recipe(run: Run) -> Recipe:
@@ -153,6 +178,24 @@ def read_facts(run: Run) -> dict[str, Any]:
             expected="the file as `seglet train` wrote it",
             remedy="Copy the run folder again.",
         ) from error
+
+
+def require_page(path: Path) -> Path:
+    """Give back the path of a page of a run that must stand.
+
+    Raises
+    ------
+    ModelError
+        If it does not.
+    """
+    if not path.is_file():
+        raise ModelError(
+            path,
+            found="no file",
+            expected="the file as `seglet train` wrote it",
+            remedy="Copy the run folder again.",
+        )
+    return path
 
 
 def environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.events import Event, Tell
+from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import IGNORE, Sample
 from seglet.metrics.curves import best_threshold
 from seglet.metrics.evaluate import Prediction, Scores, evaluate
@@ -20,9 +20,9 @@ from seglet.prediction.tiled import predict_image
 N_THRESHOLD_IMAGES = 12  # enough pixels for a threshold to two digits; more would only cost time
 
 
-def predict_sample(sample: Sample, model: Model, engine: TorchEngine) -> Prediction:
+def predict_sample(sample: Sample, model: Model, engine: TorchEngine, tell: Tell = quiet) -> Prediction:
     """Predict one sample at its original size; pixels outside its field of view are background."""
-    probabilities = predict_image(sample.image, model, engine)
+    probabilities = predict_image(sample.image, model, engine, tell)
     if sample.fov is not None:
         probabilities[:, ~sample.fov] = 0  # class 0 wins there, by threshold and by argmax alike
     return Prediction(sample.id, to_labels(probabilities, model.card.threshold), probabilities)
@@ -68,7 +68,8 @@ def score_samples(
             kept.append(replace(predicted, probabilities=None))
             yield sample, predicted
 
-    scores = evaluate(pairs(), model.card.labels.names, protocol, model.card.threshold)
+    threshold = model.card.threshold if model.card.plan.n_classes == 2 else None
+    scores = evaluate(pairs(), model.card.labels.names, protocol, threshold)
     tell(Event("predicting", f"{len(samples)} images", len(samples), len(samples)))
     return scores, kept
 

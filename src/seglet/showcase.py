@@ -16,6 +16,7 @@ from seglet.model import n_outputs, untrained
 from seglet.networks.registry import n_parameters
 from seglet.patches.sampler import PatchSampler, pixel_weights
 from seglet.planning import Planned
+from seglet.preprocessing.plan import image_memory
 from seglet.preprocessing.transform import preprocess
 from seglet.recipe import to_text
 from seglet.report.content import AugmentationPreview, Example, Note, ReportContent, WeightPreview
@@ -54,7 +55,7 @@ def gather_report(
     part = planned.scored_on
     n_scored = len(planned.part(part))
     return ReportContent(
-        title=planned.dataset.root.name,
+        title=planned.dataset.root.resolve().name,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         class_names=planned.labels.names,
         data=data_facts(planned),
@@ -82,6 +83,7 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
     sizes = " to ".join(dict.fromkeys(_size(shape) for shape in (seen.smallest, seen.largest)))
     fractions = zip(planned.labels.names, seen.class_fractions, strict=True)
     split, types = planned.split, "/".join(seen.dtypes)
+    images = image_memory(seen, plan.resize, plan.n_channels)
     return (
         ("data", str(planned.dataset.root)),
         ("layout", planned.dataset.layout.name),
@@ -95,7 +97,7 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
         ("input", f"{plan.n_channels} channels ({plan.color}), {plan.normalization}, "
          + (f"resized to {_size(plan.resize)}" if plan.resize else "own size")),
         ("training", f"{plan.batch_size} patches of {_size(plan.patch_size)} a step, "
-         f"about {plan.training_memory / 2**30:.1f} GiB"),
+         f"about {plan.training_memory / 2**30:.1f} GiB beside {images / 2**30:.1f} GiB of images"),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip
 
@@ -136,9 +138,9 @@ def _example(sample: Sample, predicted: Prediction, score: float, note: Note) ->
 
 
 def _augmentation(planned: Planned) -> AugmentationPreview:
-    """The first training image, and patches of it as the first step of training draws them."""
-    sample = planned.part("train")[0]
-    prepared = preprocess(sample, planned.plan)
+    """The first training image with a labelled pixel, and patches of it as training draws them."""
+    both = ((sample, preprocess(sample, planned.plan)) for sample in planned.part("train"))
+    sample, prepared = next((s, p) for s, p in both if pixel_weights(p, None).any())
     recipe, plan = planned.recipe, planned.plan
     sampler = PatchSampler(
         [prepared],

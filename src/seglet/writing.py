@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,15 @@ from seglet.core.image import Labels, Sample
 from seglet.data.cases import Case, Dataset, find_cases
 from seglet.data.masks import MaskConfig, decode, describe, encode, understand_masks
 from seglet.data.samples import check_size, read_sample
-from seglet.io.files import File, as_file, list_files, read_mask, write_mask, write_probabilities
+from seglet.io.files import (
+    File,
+    as_file,
+    list_files,
+    read_mask,
+    read_probabilities,
+    write_mask,
+    write_probabilities,
+)
 from seglet.io.raster import SUFFIXES
 from seglet.metrics.evaluate import Prediction
 
@@ -49,7 +57,7 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
     Raises
     ------
     DatasetError
-        If a mask would overwrite another one, or an image.
+        If a mask would overwrite another one or an image, or be taken for an image the next time.
     """
     places: dict[Path, Case] = {}
     for cases in (_unlabelled(Path(path)) for path in images):
@@ -72,6 +80,14 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
             expected="a folder where masks overwrite no image",
             remedy="Choose another output folder.",
         )
+    for path in map(Path, images):
+        if path.is_dir() and out.resolve().is_relative_to(path.resolve()):
+            raise DatasetError(
+                out,
+                found=f"a folder inside {path}, whose images are predicted",
+                expected="a folder where masks cannot be taken for images",
+                remedy="Choose an output folder outside.",
+            )
     return places
 
 
@@ -93,16 +109,32 @@ def _unlabelled(path: Path) -> list[Case]:
 
 @dataclass(frozen=True)
 class Matched:
-    """Predicted masks beside the cases they belong to; read one pair at a time."""
+    """Predicted masks beside the cases they belong to; read one pair at a time.
+
+    Attributes
+    ----------
+    pairs : tuple of (Case, File)
+        Each case and its mask.
+    files : frozenset of File
+        Everything that stands where the masks stand; probabilities are looked for among it.
+    truth, predicted : Labels
+        How the true and the predicted masks are written.
+    """
 
     pairs: tuple[tuple[Case, File], ...]
+    files: frozenset[File]
     truth: Labels
     predicted: Labels
 
     def __iter__(self) -> Iterator[tuple[Sample, Prediction]]:
         for case, file in self.pairs:
             sample = read_sample(case, self.truth)
-            yield sample, Prediction(case.id, self._decode(file, sample, case), None)
+            yield sample, Prediction(case.id, self._decode(file, sample, case), self._probabilities(file))
+
+    def _probabilities(self, mask: File) -> NDArray[np.float32] | None:
+        """What stands beside the mask as `write_prediction` writes it, if anything."""
+        beside = File(mask.root, mask.name.removesuffix(PurePosixPath(mask.name).suffix) + PROBABILITIES)
+        return read_probabilities(beside) if beside in self.files else None
 
     def _decode(self, file: File, sample: Sample, case: Case) -> NDArray[np.uint8]:
         mask = read_mask(file, keep_colors=self.predicted.encoding == "colors")
@@ -121,7 +153,8 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
         If nothing matches, some masks match no case, or two match the same; they are listed.
     """
     names = _names([case for case in dataset.cases if case.labels])
-    files = [f for f in list_files(folder) if f.suffix in SUFFIXES and not f.name.endswith(PROBABILITIES)]
+    listed = list_files(folder)
+    files = [f for f in listed if f.suffix in SUFFIXES and not f.name.endswith(PROBABILITIES)]
     pairs = tuple((names[f.stem], f) for f in files if f.stem in names)
     strangers = [f for f in files if f.stem not in names]
     if strangers or not pairs:
@@ -143,7 +176,7 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
             expected=f"{truth.n_classes} as in the truth ({describe(truth)})",
             remedy="Write the masks with the values of the true masks.",
         )
-    return Matched(pairs, truth, predicted)
+    return Matched(pairs, frozenset(listed), truth, predicted)
 
 
 def _names(cases: Sequence[Case]) -> dict[str, Case]:
@@ -167,7 +200,12 @@ def _refuse_twice(folder: Path, pairs: Sequence[tuple[Case, File]]) -> None:
 
 
 def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -> Labels:
-    """How the predicted masks are written: like the truth where that fits, else by themselves."""
+    """How the predicted masks are written: like the truth where that fits, else by themselves.
+
+    Of more than two classes, only the truth's own values say which is which.
+    """
+    if truth.n_classes > 2:
+        return truth
     found = understand_masks([Case(id=c.id, image=f, labels=(f,)) for c, f in pairs], MaskConfig(), tell)
     known = {c.value for c in truth.classes}
     if (

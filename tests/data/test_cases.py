@@ -81,6 +81,21 @@ def test_two_files_for_one_place_are_an_error_that_names_them(tmp_path: Path) ->
         dataset(tmp_path / "b", "1.png 1.jpg")
 
 
+def test_images_of_a_group_without_masks_borrow_none(tmp_path: Path) -> None:
+    found = dataset(tmp_path, "a/images/1.png a/images/2.png a/masks/1.png a/masks/2.png b/images/1.png")
+    assert {case.id: [file.name for file in case.labels] for case in found.cases} == {
+        "a_1": ["a/masks/1.png"],
+        "2": ["a/masks/2.png"],
+        "b_1": [],
+    }
+
+
+def test_a_mask_that_several_images_claim_is_an_error_that_names_them(tmp_path: Path) -> None:
+    layout = Layout(image="**/images/{id}.png", labels="**/masks/{id}.png")
+    with pytest.raises(DatasetError, match=r"images of the mask .*a/masks/1\.png: .*a/images/1.*b/images/1"):
+        dataset(tmp_path, "a/images/1.png a/masks/1.png b/images/1.png", layout)
+
+
 def test_a_given_layout_is_used_and_its_misses_explained(tmp_path: Path) -> None:
     layout = Layout(image="a/{id}.png", labels="b/x_{id}.png")
     found = dataset(tmp_path, "a/1.png b/x_1.png", layout)

@@ -11,6 +11,7 @@ import tifffile
 from seglet.core.errors import DatasetError
 from seglet.data.cases import find_cases
 from seglet.data.doctor import Examination, Finding, examine, require_sound
+from seglet.data.layouts import Layout
 from seglet.data.masks import MaskConfig
 from seglet.io.files import write_mask
 
@@ -148,11 +149,36 @@ def test_an_empty_field_of_view_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_too_few_labels_are_told(tmp_path: Path) -> None:
-    assert finding(checked(healthy(tmp_path / "one", 1)), "few-labels").severity == "warning"
+    alone = finding(checked(healthy(tmp_path / "one", 1)), "few-labels")
+    assert alone.severity == "warning"
+    assert "1 of 1 images has a mask; the model will be scored on what it was trained on" in alone.message
     write_mask(tmp_path / "none" / "1.png", NOISE)
     examination = checked(tmp_path / "none")
     assert finding(examination, "few-labels").severity == "warning"
     assert examination.labels is None
+
+
+def test_a_few_folders_to_split_by_are_warned_of_with_a_layout_that_frees_them(tmp_path: Path) -> None:
+    for name in ("benign", "malignant"):
+        healthy(tmp_path / name, 2)
+    found = finding(checked(tmp_path), "groups")
+    assert found.severity == "warning"
+    assert "only 2: benign, malignant" in found.message
+    settings = [word.strip("' ") for word in found.remedy.split("--set ")[1:]]
+    assert settings == ["layout.image={key}/images/{id}.*", "layout.labels={key}/masks/{id}.*"]
+    freed = find_cases(tmp_path, Layout(image=settings[0][13:], labels=settings[1][14:]))
+    assert [(case.id, case.group, len(case.labels)) for case in freed.cases] == [
+        (f"{name}_images_{k}", None, 1) for name in ("benign", "malignant") for k in range(2)
+    ]
+    assert not [one for one in examine(freed, MaskConfig()).findings if one.code == "groups"]
+
+
+def test_many_folders_or_one_image_in_each_are_nothing_to_warn_of(tmp_path: Path) -> None:
+    for k in range(5):
+        healthy(tmp_path / "many" / f"p{k}", 2)
+        healthy(tmp_path / "single" / f"p{k % 3}", 1)
+    for folder in ("many", "single"):
+        assert not [one for one in checked(tmp_path / folder).findings if one.code == "groups"]
 
 
 def test_checking_tells_how_far_it_is(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Deciding how masks are written."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,36 @@ def test_told_classes_must_go_with_the_encoding() -> None:
     ):
         with pytest.raises(ConfigError, match=r"masks\.classes"):
             labels_as_told(classes, encoding, None)
+
+
+RED_AND_WHITE = np.zeros((4, 4, 3), np.uint8)
+RED_AND_WHITE[0] = (255, 0, 0)
+RED_AND_WHITE[1] = 255
+
+
+def test_an_ignored_gray_level_is_a_color_among_colors() -> None:
+    labels = choose_labels([survey_mask(RED_AND_WHITE)], "auto", 255)
+    assert [one.value for one in labels.classes] == [(0, 0, 0), (255, 0, 0)]
+    assert labels.ignore == (255, 255, 255)
+    assert labels_as_told({"bg": (0, 0, 0), "x": (255, 0, 0)}, "auto", 255).ignore == (255, 255, 255)
+
+
+def test_a_color_is_not_ignored_among_values() -> None:
+    with pytest.raises(ConfigError, match=r"masks\.ignore: found color #0000ff; expected a value"):
+        choose_labels([survey_mask(blocks([255]))], "auto", (0, 0, 255))
+    with pytest.raises(ConfigError, match=r"masks\.ignore"):
+        labels_as_told({"bg": 0, "x": 1}, "auto", (0, 0, 255))
+
+
+def test_gray_masks_may_be_read_as_colors() -> None:
+    labels = choose_labels([survey_mask(np.repeat(blocks([255])[..., None], 3, axis=-1))], "colors", None)
+    assert [one.value for one in labels.classes] == [(0, 0, 0), (255, 255, 255)]
+
+
+@pytest.mark.parametrize("encoding", ["binary", "values"])
+def test_colors_are_not_read_as_values(encoding: Literal["binary", "values"]) -> None:
+    with pytest.raises(DatasetError, match=r"found colors; expected one gray level.*masks\.encoding: colors"):
+        choose_labels([survey_mask(RED_AND_WHITE)], encoding, None)
 
 
 def test_colors_are_numbers_and_back() -> None:

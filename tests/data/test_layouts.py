@@ -51,6 +51,10 @@ def test_drive_has_splits_fields_of_view_and_a_second_observer() -> None:
          "{group}/images/{id}.*", "{group}/masks/{id}.*"),
         ("images/p1/1.png masks/p1/1.png images/p2/2.png masks/p2/2.png",
          "images/{group}/{id}.*", "masks/{group}/{id}.*"),
+        ("p1/images/1.png p1/masks/1.png p2/images/1.png p3/images/2.png",
+         "{group}/images/{id}.*", "{group}/masks/{id}.*"),
+        ("p1/images/1.png p2/images/2.png all/masks/1.png all/masks/2.png",
+         "{group}/images/{id}.*", "all/masks/{id}.*"),
         ("images/1.png cells/1.png", "images/{id}.*", "cells/{id}.*"),
         ("a.png a_mask.png b.png b_mask.png", "{id}.*", "{id}_mask.*"),
         ("a_img.png a_masks.png b_img.png b_masks.png", "{id}_img.*", "{id}_masks.*"),
@@ -71,6 +75,11 @@ def test_layouts_are_read_off_names(text: str, image: str, labels: str | None) -
 def test_masks_are_fields_of_view_where_another_folder_holds_the_truth() -> None:
     layout = recognize(names("images/1.png labels/1.png labels2/1.png masks/1.png"))
     assert (layout.labels, layout.second, layout.fov) == ("labels/{id}.*", "labels2/{id}.*", "masks/{id}.*")
+
+
+def test_fields_of_view_of_one_group_are_not_those_of_the_others() -> None:
+    text = "p1/images/1.png p1/labels/1.png p1/fov/1.png p2/images/1.png p2/labels/1.png"
+    assert recognize(names(text)).fov == "{group}/fov/{id}.*"
 
 
 @pytest.mark.parametrize(

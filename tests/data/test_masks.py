@@ -106,6 +106,22 @@ def test_the_ignored_value_is_no_class(tmp_path: Path) -> None:
     assert "255 is not labelled" in describe(labels)
 
 
+def test_white_is_ignored_in_color_masks_by_its_gray_level(tmp_path: Path) -> None:
+    mask = np.stack([DISC * 255, DISC * 0, DISC * 0], axis=-1)
+    mask[0] = 255
+    labels = understand_masks(stored(tmp_path, mask), MaskConfig(ignore=255))
+    indexes = decode(mask, labels)
+    assert labels.n_classes == 2
+    assert (indexes[0] == IGNORE).all()
+    assert not unknown_values(survey_mask(mask), labels)
+    np.testing.assert_array_equal(encode(indexes, labels), mask)
+
+
+def test_an_ignored_color_between_objects_is_written_as_background() -> None:
+    labels = scheme("instances", ignore=(255, 0, 0), background=0, object=255)
+    assert encode(np.array([[0, 1, IGNORE]]), labels).tolist() == [[0, 255, 0]]
+
+
 @pytest.mark.parametrize(
     "classes",
     [{"a": 0}, {"a": 0, "b": 0}, {"a": 0, "b": (1, 2, 3)}],

@@ -83,6 +83,39 @@ def test_the_dataset_s_own_split_is_kept() -> None:
     assert sizes(split) == (8, 1, 3)
 
 
+@pytest.mark.parametrize("config", [SplitConfig(), SplitConfig(validation="last 4")])
+def test_drawn_test_cases_spare_those_that_validate(config: SplitConfig) -> None:
+    own = [replace(case, split="train" if k < 16 else "validation") for k, case in enumerate(numbered(20))]
+    split = split_cases(own, config)
+    assert ids(split.validation) == ["16", "17", "18", "19"]
+    assert sizes(split) == (12, 4, 4)
+
+
+def test_drawn_test_cases_spare_the_groups_of_those_that_are_named() -> None:
+    grouped = [replace(case, group=f"g{k // 2}") for k, case in enumerate(numbered(12))]
+    trained = ("02", "03", "04", "05")
+    for seed in range(8):
+        split = split_cases(grouped, SplitConfig(train=trained, validation="00", test=0.3, seed=seed))
+        assert ids(split.validation) == ["00"]
+        assert len(split.test) == 4
+        assert set(ids(split.test)) <= {"06", "07", "08", "09", "10", "11"}
+    with pytest.raises(ConfigError, match="groups g0 in both"):
+        split_cases(grouped, SplitConfig(validation="00"))
+
+
+@pytest.mark.parametrize(
+    ("sizes_of_groups", "expected"), [((90, 10), 10), ((60, 50, 9, 1), 10), ((50, 45), 45)]
+)
+def test_a_large_group_is_not_drawn_where_a_smaller_one_does(
+    sizes_of_groups: tuple[int, ...], expected: int
+) -> None:
+    groups = [name for name, n in zip("abcd", sizes_of_groups, strict=False) for _ in range(n)]
+    grouped = [replace(case, group=g) for case, g in zip(numbered(len(groups)), groups, strict=True)]
+    for seed in range(8):
+        split = split_cases(grouped, SplitConfig(seed=seed, validation="none"))
+        assert len(split.test) == expected
+
+
 def test_unlabelled_cases_are_left_out() -> None:
     all_cases = [*numbered(4), replace(cases("x")[0], labels=())]
     assert "x" not in ids(split_cases(all_cases, SplitConfig()).train)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from seglet import pipeline
 from seglet.cli import app
-from seglet.core.errors import ModelError, TrainingError
+from seglet.core.errors import ConfigError, ModelError, TrainingError
 from seglet.core.events import Event
 from seglet.model import load_model
 from seglet.run import Run, read_facts
@@ -105,7 +105,7 @@ def test_a_stop_file_ends_the_run_in_good_order(cells: Path, tiny: tuple[str, ..
     out = tmp_path / "run"
 
     def stop(event: Event) -> None:
-        if event.message.startswith("step 6:"):
+        if "step 6:" in event.message:
             (out / "STOP").touch()
 
     trained = pipeline.train(cells, out, settings=[*tiny, *LONG], tell=stop)
@@ -128,7 +128,7 @@ def test_a_run_that_ended_while_scoring_goes_on_with_scoring(
         pipeline.train(cells, out, settings=[*tiny, *LONG], tell=die)
     told: list[Event] = []
     pipeline.train(cells, out, resume=True, tell=told.append)
-    assert not [event for event in told if event.message.startswith("step ")]
+    assert not [event for event in told if ", step " in event.message]
     require_same(whole, out)
     assert Run(out).report.is_file()
 
@@ -139,13 +139,17 @@ def test_a_run_resumes_with_the_split_it_began_with(
     out = tmp_path / "run"
 
     def die(event: Event) -> None:
-        if event.message.startswith("step 6:"):
+        if "step 6:" in event.message:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pipeline.train(cells, out, settings=[*tiny, *LONG], tell=die)
     split = Run(out).split.read_text()
-    trained = pipeline.train(cells, out, settings=["split.test=first 1", "fit.steps=12"], resume=True)
+    recipe = Run(out).recipe.read_text()
+    with pytest.raises(ConfigError, match=r"another value of split\.test than"):
+        pipeline.train(cells, out, settings=["split.test=first 1", "fit.steps=12"], resume=True)
+    assert (Run(out).recipe.read_text(), Run(out).split.read_text()) == (recipe, split)
+    trained = pipeline.train(cells, out, settings=["fit.steps=12"], resume=True)
     assert trained.run.split.read_text() == split
     assert [image.id for image in trained.scores.images] == ["004"]
     assert read_facts(trained.run)["steps"] == 12

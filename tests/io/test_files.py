@@ -9,7 +9,16 @@ import tifffile
 from PIL import Image as Picture
 
 from seglet.core.errors import DatasetError, FormatError, GeometryError
-from seglet.io.files import File, as_file, list_files, read_image, read_mask, write_mask, write_probabilities
+from seglet.io.files import (
+    File,
+    as_file,
+    list_files,
+    read_image,
+    read_mask,
+    read_probabilities,
+    write_mask,
+    write_probabilities,
+)
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 
@@ -240,12 +249,27 @@ def test_masks_that_cannot_be_written_leave_nothing_behind(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_probabilities_come_back_as_written(tmp_path: Path) -> None:
-    probabilities = np.random.default_rng(0).random((5, 6, 7)).astype(np.float32)
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 4, 5])
+def test_probabilities_come_back_as_written(tmp_path: Path, n_classes: int) -> None:
+    probabilities = np.random.default_rng(0).random((n_classes, 6, 7)).astype(np.float32)
     write_probabilities(tmp_path / "x.tif", probabilities)
-    assert np.array_equal(read_image(as_file(tmp_path / "x.tif")).pixels, probabilities)
+    assert np.array_equal(read_probabilities(as_file(tmp_path / "x.tif")), probabilities)
     with pytest.raises(FormatError, match=r"\.tif"):
         write_probabilities(tmp_path / "x.png", probabilities)
+
+
+def test_probabilities_just_outside_their_range_are_put_back(tmp_path: Path) -> None:
+    write_probabilities(tmp_path / "x.tif", np.array([[[-5e-6, 0.5, 1 + 5e-6]]], np.float32))
+    assert read_probabilities(as_file(tmp_path / "x.tif")).tolist() == [[[0, 0.5, 1]]]
+
+
+def test_what_are_no_probabilities_is_refused(tmp_path: Path) -> None:
+    write_probabilities(tmp_path / "x.tif", np.full((1, 4, 4), 1.5, np.float32))
+    with pytest.raises(FormatError, match="outside 0 to 1"):
+        read_probabilities(as_file(tmp_path / "x.tif"))
+    (tmp_path / "y.tif").write_bytes((tmp_path / "x.tif").read_bytes()[:40])
+    with pytest.raises(FormatError, match=r"y\.tif"):
+        read_probabilities(as_file(tmp_path / "y.tif"))
 
 
 @pytest.mark.data

@@ -217,6 +217,16 @@ def test_one_image_without_probabilities_leaves_no_pooled_curve() -> None:
     assert scores.mean["vessel"]["roc_auc"].n == 1
 
 
+def test_all_pixels_have_no_areas_where_an_image_came_without_probabilities() -> None:
+    truth, prediction = pair("b", 1, fov=left_half())
+    pairs = [pair("a", 0, fov=left_half()), (truth, replace(prediction, probabilities=None))]
+    scores = evaluate(pairs, NAMES, DRIVE)
+    assert scores.curves == {}
+    assert scores.all_pixels is not None
+    assert math.isnan(scores.all_pixels["vessel"]["roc_auc"])
+    assert scores.all_pixels["vessel"]["dice"] > 0
+
+
 def test_pairs_are_taken_one_at_a_time_and_told() -> None:
     events: list[Event] = []
 

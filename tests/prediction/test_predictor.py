@@ -72,3 +72,16 @@ def test_a_color_image_is_grayed_for_a_gray_model(make_model: MakeModel) -> None
     gray = RNG.integers(0, 256, (32, 32), dtype=np.uint8)
     color = np.repeat(gray[..., None], 3, axis=-1)
     np.testing.assert_allclose(predictor.probabilities(color), predictor.probabilities(gray), atol=1e-4)
+
+
+@pytest.mark.parametrize("n_channels", [4, 5, 7])
+def test_a_model_of_many_channels_takes_all_of_them_first_or_last(
+    make_model: MakeModel, n_channels: int
+) -> None:
+    predictor = Predictor(make_model(color="as_is", n_channels=n_channels), "fp32")
+    last = RNG.integers(0, 256, (20, 30, n_channels), dtype=np.uint8)
+    expected = predict_image(Image(np.moveaxis(last, -1, 0)), predictor.model, TorchEngine(predictor.model))
+    np.testing.assert_allclose(predictor.probabilities(last), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.probabilities(np.moveaxis(last, -1, 0)), expected, atol=1e-5)
+    with pytest.raises(GeometryError, match=f"with {n_channels} channels"):
+        predictor.probabilities(last[..., :3])

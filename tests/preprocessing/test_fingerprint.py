@@ -51,16 +51,19 @@ def test_fov_counts_only_where_every_case_has_one() -> None:
     assert not make_fingerprint([with_fov, _sample("b", (2, 2))], 2).has_fov
 
 
-def test_objects_count_where_any_case_has_them() -> None:
-    with_objects = _sample("a", (2, 2), objects=np.ones((2, 2), np.int32))
-    assert make_fingerprint([_sample("b", (2, 2)), with_objects], 2).has_objects
-    assert not make_fingerprint([_sample("b", (2, 2))], 2).has_objects
-
-
 def test_types_and_channels_of_mixed_images() -> None:
     wide = Sample("b", Image(np.zeros((3, 2, 2), np.uint16)))
     found = make_fingerprint([_sample("a", (2, 2)), wide], 2)
     assert (found.n_channels, found.dtypes) == (3, ("uint16", "uint8"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_channels"),
+    [((1, 1, 1), 1), ((3, 1, 1), 3), ((1, 1, 4), 1), ((1, 3, 2, 4), 3), ((4, 4, 3), 4), ((2, 2, 5, 1), 2)],
+)
+def test_channels_are_those_of_most_images(counts: tuple[int, ...], n_channels: int) -> None:
+    samples = [_sample(str(i), (2, 2), n) for i, n in enumerate(counts)]
+    assert make_fingerprint(samples, 2).n_channels == n_channels
 
 
 def test_fingerprint_comes_back_from_plain_values() -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from seglet.core.errors import ConfigError
 from seglet.preprocessing.fingerprint import Fingerprint
-from seglet.preprocessing.plan import Plan, PlanConfig, make_plan, patch_memory
+from seglet.preprocessing.plan import BATCH, Plan, PlanConfig, image_memory, make_plan, patch_memory
 
 PLENTY = 2**40
 FACTS = Fingerprint(
@@ -23,9 +23,9 @@ FACTS = Fingerprint(
     is_color=False,
     dtypes=("uint8",),
     has_fov=False,
-    has_objects=False,
     class_fractions=(0.7, 0.2, 0.1),
 )
+IMAGES = 80_000 * 3 * 4  # bytes: gray, labels and weights as float32
 SAID = PlanConfig(patch_size=(32, 32), batch_size=2, channels=(4, 8))
 
 
@@ -61,6 +61,7 @@ def test_plan_as_settings_decides_the_same_again() -> None:
         ({"n_channels": 3, "is_color": True}, "rgb", 3),
         ({"n_channels": 2}, "as_is", 2),
         ({"n_channels": 5}, "as_is", 5),
+        ({"n_channels": 4, "is_color": True}, "as_is", 4),
     ],
 )
 def test_channels_follow_the_images(facts: dict[str, Any], color: str, n_channels: int) -> None:
@@ -101,7 +102,7 @@ def test_memory_of_a_patch_by_hand() -> None:
 
 def test_batch_shrinks_until_it_fits_half_the_memory() -> None:
     config = PlanConfig(patch_size=(32, 32), channels=(4, 8))
-    room_for_three = 2 * 3 * patch_memory((32, 32), (4, 8))
+    room_for_three = IMAGES + 2 * 3 * patch_memory((32, 32), (4, 8))
     assert make_plan(FACTS, config, room_for_three).batch_size == 3
 
 
@@ -109,8 +110,24 @@ def test_batch_shrinks_until_it_fits_half_the_memory() -> None:
 def test_too_little_memory_is_refused_with_numbers(batch_size: int | None) -> None:
     config = PlanConfig(patch_size=(32, 32), channels=(4, 8), batch_size=batch_size)
     with pytest.raises(ConfigError, match=r"GiB.*expected at most.*GiB") as caught:
-        make_plan(FACTS, config, memory=patch_memory((32, 32), (4, 8)))
+        make_plan(FACTS, config, memory=IMAGES + patch_memory((32, 32), (4, 8)))
     assert "plan.batch_size" in caught.value.remedy
+
+
+@pytest.mark.parametrize("batch_size", [None, 1])
+def test_images_that_fill_the_memory_are_refused_with_numbers(batch_size: int | None) -> None:
+    config = PlanConfig(patch_size=(32, 32), channels=(4, 8), batch_size=batch_size)
+    with pytest.raises(ConfigError, match=r"2\.0 GiB for the training images; .* 1\.5 GiB") as caught:
+        make_plan(_facts(n_pixels=2**31 // 12), config, memory=3 * 2**29)
+    assert "plan.resize" in caught.value.remedy
+
+
+def test_images_take_the_memory_of_the_size_they_are_resized_to() -> None:
+    assert image_memory(FACTS, None, 1) == IMAGES
+    assert image_memory(FACTS, None, 3) == 80_000 * 5 * 4
+    assert image_memory(FACTS, (10, 20), 1) == 4 * 200 * 3 * 4
+    config = PlanConfig(resize=(32, 32), channels=(4, 8))
+    assert make_plan(_facts(n_pixels=2**60), config, 2**30).batch_size == BATCH
 
 
 @pytest.mark.parametrize(

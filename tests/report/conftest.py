@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from seglet.data.doctor import Finding
 
+from seglet.data.doctor import Finding
 from seglet.metrics.curves import Curve
 from seglet.metrics.scores import METRICS, ImageScores, Scores
 from seglet.metrics.statistics import Interval

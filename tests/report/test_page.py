@@ -131,7 +131,7 @@ def test_the_headline_states_score_interval_and_rule(content: ReportContent):
     assert "Dice of vessel 0.810 Mean over 3 images" in text
     assert "0.550 – 0.850" in text
     assert "All pixels count." in text
-    assert "probability of 0.500" in text
+    assert "above a probability of 0.500" in text
 
 
 def test_published_figures_and_the_second_observer_stand_beside(content: ReportContent):

@@ -142,6 +142,13 @@ def test_training_ends_with_the_clock_and_not_before() -> None:
     assert trainer.should_stop
 
 
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_training_ends_once_the_loss_is_no_number(loss: float) -> None:
+    trainer = trainer_at(2, train_loss=loss)
+    StopWithClock(Clock(4, 1.0, 2)).on_train_epoch_end(trainer, MODULE)
+    assert trainer.should_stop
+
+
 def test_an_early_stop_of_others_stands() -> None:
     trainer = trainer_at(2)
     trainer.should_stop = True

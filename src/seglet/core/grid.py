@@ -1,4 +1,4 @@
-"""All window arithmetic: which tiles cover a shape, what each reads, what each alone may write."""
+"""All window arithmetic: which regions cover a shape, how they are read, how they blend."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,41 +46,19 @@ class Region:
         return Region(start, tuple(b + o for b, o in zip(self.stop, offset, strict=True)))
 
 
-@dataclass(frozen=True)
-class Tile:
-    """One step over a large image: the region it reads and the region it alone may write."""
-
-    read: Region
-    write: Region
-
-
-def cover(shape: tuple[int, ...], window: tuple[int, ...], margin: tuple[int, ...]) -> Iterator[Tile]:
-    """Cover `shape` by equal windows, in row-major order.
-
-    The write regions partition the shape; a read region always has the extent `window` and reaches at
-    least `margin` pixels beyond its write region on every side, beyond the shape's border if it must.
+def cover(shape: tuple[int, ...], window: tuple[int, ...]) -> Iterator[Region]:
+    """Cover `shape` by equal windows side by side, in row-major order; the last may reach beyond it.
 
     Parameters
     ----------
     shape : tuple of int
         Extent of the image.
     window : tuple of int
-        Extent of every read region.
-    margin : tuple of int
-        Pixels read around what is written, each side.
-
-    Raises
-    ------
-    GeometryError
-        If nothing is left to write between the margins.
+        Extent of every region.
     """
-    _require_core(window, margin)
-    cores = tuple(w - 2 * m for w, m in zip(window, margin, strict=True))
-    steps = [range(0, n, core) for n, core in zip(shape, cores, strict=True)]
+    steps = [range(0, n, w) for n, w in zip(shape, window, strict=True)]
     for corner in product(*steps):
-        write = Region(corner, tuple(a + core for a, core in zip(corner, cores, strict=True))).within(shape)
-        start = tuple(a - m for a, m in zip(corner, margin, strict=True))
-        yield Tile(Region(start, tuple(a + w for a, w in zip(start, window, strict=True))), write)
+        yield Region(corner, tuple(a + w for a, w in zip(corner, window, strict=True)))
 
 
 def mirrored(start: int, stop: int, extent: int) -> NDArray[np.intp]:
@@ -157,7 +135,13 @@ def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
     GeometryError
         If nothing is left of a window between its margins.
     """
-    _require_core((window,), (margin,))
+    if window <= 2 * margin:
+        raise GeometryError(
+            "tile",
+            found=f"a window of {window} with a margin of {margin}",
+            expected="a window larger than twice its margin",
+            remedy=f"Use a window of at least {2 * margin + 1}.",
+        )
     wished = 1 if n <= window else max(2, round(n / (window - 2 * margin)))
     step = multiple if wished > 1 else 1
     core = -(-n // (wished * step)) * step
@@ -177,13 +161,3 @@ def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
     )  # 1, unless the margin is so wide that three windows meet
     shares = (weights / total[at]).astype(np.float32)
     return [Stripe(int(place[0]), extent, share) for place, share in zip(places, shares, strict=True)]
-
-
-def _require_core(window: tuple[int, ...], margin: tuple[int, ...]) -> None:
-    if any(w <= 2 * m for w, m in zip(window, margin, strict=True)):
-        raise GeometryError(
-            "tile",
-            found=f"a window of {window} with a margin of {margin}",
-            expected="a window larger than twice its margin",
-            remedy=f"Use a window of at least {tuple(2 * m + 1 for m in margin)}.",
-        )

@@ -83,7 +83,7 @@ def find_cases(root: Path, layout: Layout | None = None) -> Dataset:
         found = f"{len(pictures)} images, none of which matches {layout.image!r}"
         raise DatasetError(root, found=found, expected=f"images as in {layout.image!r}", remedy=SYNTAX)
     cases = _uniquely_named([_case(file, values, layout, roles, root) for file, values in matched])
-    used = {file for case in cases for file in case.labels}
+    used = _used_once(cases, root)
     orphans = sorted(file for group in roles["labels"].values() for file in group if file not in used)
     return Dataset(root, layout, _sorted(cases, root), tuple(orphans))
 
@@ -130,6 +130,17 @@ def _case(
         split=values.get("split"),
         group=values.get("group"),
     )
+
+
+def _used_once(cases: Sequence[Case], root: Path) -> set[File]:
+    """Collect the masks; one that several images claim would train most of them on another's truth."""
+    owners: dict[File, Case] = {}
+    for case in cases:
+        for file in case.labels:
+            owner = owners.setdefault(file, case)
+            if owner is not case:
+                raise _ambiguous(root, f"images of the mask {file}", [owner.image, case.image])
+    return set(owners)
 
 
 def _uniquely_named(cases: Sequence[Case]) -> list[Case]:

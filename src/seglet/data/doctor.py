@@ -1,7 +1,6 @@
 """What is wrong with a dataset, each finding with its remedy."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
@@ -10,15 +9,17 @@ import numpy as np
 
 from seglet.core.config import Config
 from seglet.core.errors import ConfigError, DatasetError, GeometryError, SegletError
-from seglet.core.events import Event, Tell, quiet
+from seglet.core.events import Tell, quiet
 from seglet.core.image import Image, Labels
 from seglet.data.cases import Case, Dataset
+from seglet.data.layouts import Layout
 from seglet.data.masks import MaskConfig, describe, labels_from, unknown_values
+from seglet.data.parallel import read_all
 from seglet.data.samples import check_size, read_fov
 from seglet.data.survey import Survey, survey_mask
 from seglet.io.files import File, read_image, read_mask
 
-N_THREADS = 4  # decoding runs outside Python's lock
+FEW_GROUPS = 5  # fewer make parts of very unlike sizes
 REMEDY_FILE = "Copy or export these files again, or take them out of the dataset."
 
 Severity = Literal["error", "warning", "note"]
@@ -63,18 +64,14 @@ def examine(dataset: Dataset, config: MaskConfig, tell: Tell = quiet) -> Examina
 
     Findings come in the order errors, warnings, notes. Nothing is raised for what stands in the files.
     """
-    cases = dataset.cases
-    charts: list[_Chart] = []
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        for k, chart in enumerate(pool.map(_look_at, cases)):
-            charts.append(chart)
-            tell(Event("checking", done=k + 1, total=len(cases)))
+    charts, _ = read_all(_look_at, dataset.cases, "checking", tell)  # a chart holds its errors
     labels, failure = _understood(dataset, charts, config)
     findings = [
         *_about_files(dataset, charts),
         *([] if failure is None else [failure]),
         *_about_masks(dataset, charts, labels),
         *_about_images(charts),
+        *_about_groups(dataset),
         *_about_layout(dataset),
     ]
     order = ("error", "warning", "note")
@@ -186,7 +183,11 @@ def _about_files(dataset: Dataset, charts: Sequence[_Chart]) -> Iterator[Finding
         yield _listing("warning", "no-image", "{n} masks belong to no image.", orphans, "Check their names.")
     if n_labelled < 2:
         severity: Severity = "error" if not n_labelled and dataset.layout.labels else "warning"
-        message = f"{n_labelled} of {len(charts)} images have a mask; training needs at least two."
+        message = (
+            f"1 of {len(charts)} images has a mask; the model will be scored on what it was trained on."
+            if n_labelled
+            else f"0 of {len(charts)} images have a mask; training needs some."
+        )
         remedy = "Add masks, or check their names and the layout."
         yield Finding(severity=severity, code="few-labels", message=message, remedy=remedy)
 
@@ -251,13 +252,34 @@ def _mixture(code: str, what: str, seen: Sequence[tuple[_Chart, str]]) -> Iterat
         yield _listing("note", code, f"The images differ in {what}: {listed}.", files, remedy)
 
 
+def _about_groups(dataset: Dataset) -> Iterator[Finding]:
+    """Warn where a few folders, taken for patients, are all there is to split by."""
+    layout = dataset.layout
+    labelled = [case for case in dataset.cases if case.labels]
+    groups = sorted({case.group for case in labelled if case.group is not None})
+    is_folder = "{group}" in layout.image.rpartition("/")[0]
+    if is_folder and groups and len(groups) < min(FEW_GROUPS, len(labelled)):
+        listed = ", ".join(groups)
+        message = f"Cases are split by folder, and of folders there are only {len(groups)}: {listed}."
+        freed = [
+            f"--set 'layout.{role}={pattern.replace('{group}', '{key}')}'"
+            for role, pattern in _patterns(layout).items()
+        ]
+        remedy = f"If the folders are no patients, give a layout without {{group}}: {' '.join(freed)}"
+        yield Finding(severity="warning", code="groups", message=message, remedy=remedy)
+
+
 def _about_layout(dataset: Dataset) -> Iterator[Finding]:
     layout = dataset.layout
     n_labelled = sum(bool(case.labels) for case in dataset.cases)
-    patterns = {"image": layout.image, "labels": layout.labels, "fov": layout.fov, "second": layout.second}
-    listed = ", ".join(f"{role} {pattern}" for role, pattern in patterns.items() if pattern)
+    listed = ", ".join(f"{role} {pattern}" for role, pattern in _patterns(layout).items())
     message = f"{len(dataset.cases)} images, {n_labelled} with masks; layout {layout.name}: {listed}."
     yield Finding(severity="note", code="layout", message=message)
+
+
+def _patterns(layout: Layout) -> dict[str, str]:
+    roles = {"image": layout.image, "labels": layout.labels, "fov": layout.fov, "second": layout.second}
+    return {role: pattern for role, pattern in roles.items() if pattern is not None}
 
 
 def _has_any(chart: _Chart) -> bool:

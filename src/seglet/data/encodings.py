@@ -33,16 +33,23 @@ def choose_labels(surveys: Sequence[Survey], encoding: Choice, ignore: Value | N
     Raises
     ------
     DatasetError
-        If there are no masks, or too many different values or colors in them.
+        If there are no masks, too many different values or colors in them, or colors where values are said.
+    ConfigError
+        If a color is to be ignored in gray masks.
     """
     if encoding in ("objects", "instances"):
         return Labels(encoding=encoding, classes=OBJECT, ignore=ignore)
     if not surveys:
         expected = "at least one mask to look at"
         raise DatasetError("masks", found="no masks", expected=expected, remedy=OVERRIDE)
-    kind = common_kind(surveys)
+    kind = "color" if encoding == "colors" else common_kind(surveys)
+    if kind == "color" and encoding in ("values", "binary"):
+        expected = f"one gray level per pixel for masks.encoding {encoding}"
+        remedy = "Say masks.encoding: colors, or leave it out."
+        raise DatasetError("masks", found="colors", expected=expected, remedy=remedy)
+    ignore = _in_terms(ignore, in_color=kind == "color")
     total = _without_ignored(tally(surveys, kind), ignore)
-    if kind == "color" or encoding == "colors":
+    if kind == "color":
         return _from_colors(surveys, total, encoding, ignore)
     if encoding == "auto" and len(total.values) > 2:
         if looks_interpolated(surveys, total):
@@ -60,7 +67,7 @@ def labels_as_told(classes: Mapping[str, Value], encoding: Choice, ignore: Value
     Raises
     ------
     ConfigError
-        If they do not go with the encoding.
+        If they do not go with the encoding, or what is ignored not with them.
     """
     listed = tuple(LabelClass(name=name, value=value) for name, value in classes.items())
     first, second, *more = (one.value for one in listed)
@@ -80,6 +87,7 @@ def labels_as_told(classes: Mapping[str, Value], encoding: Choice, ignore: Value
             expected = "the background below the foreground"
             raise ConfigError("masks.classes", found=str(classes), expected=expected, remedy=OVERRIDE)
     kind: Literal["colors", "values"] = "colors" if in_color else "values"
+    ignore = _in_terms(ignore, in_color=in_color)
     return Labels(encoding=kind, classes=listed, threshold=threshold, ignore=ignore)
 
 
@@ -96,6 +104,18 @@ def unpacked(code: int) -> tuple[int, int, int]:
 def shown(value: Value) -> str:
     """Write a value or color for a person."""
     return str(value) if isinstance(value, int) else "#{:02x}{:02x}{:02x}".format(*value)
+
+
+def _in_terms(ignore: Value | None, *, in_color: bool) -> Value | None:
+    """Write the ignored value as the masks write theirs: a gray level of color masks as a color."""
+    if in_color and isinstance(ignore, int):
+        return ignore, ignore, ignore
+    if not in_color and isinstance(ignore, tuple):
+        remedy = "Say the gray level of unlabelled pixels."
+        raise ConfigError(
+            "masks.ignore", found=f"color {shown(ignore)}", expected="a value, as in the masks", remedy=remedy
+        )
+    return ignore
 
 
 def _without_ignored(total: Tally, ignore: Value | None) -> Tally:

@@ -170,7 +170,7 @@ def _in_folders(names: Sequence[str]) -> Layout | None:
     return Layout(
         name=f"folders {image} and {label}",
         image=image_pattern,
-        labels=f"{_folder_pattern(by_word[label])}{pairing.other}.*",
+        labels=f"{_beside_images(by_word[label], by_word[image])}{pairing.other}.*",
         fov=_companion(image_pattern, by_word[image], others, FOV_WORDS),
         second=_companion(image_pattern, by_word[image], others, SECOND_WORDS),
     )
@@ -217,12 +217,25 @@ def _companion(
     for word in words:
         pairing = _pair(images, others[word]) if word in others else None
         if pairing and variables(pairing.image) <= variables(image_pattern):
-            return f"{_folder_pattern(others[word])}{pairing.other}.*"
+            return f"{_beside_images(others[word], images)}{pairing.other}.*"
     return None
 
 
 def _folder_pattern(placed: Sequence[_Placed]) -> str:
     return _generalized({one.folders for one in placed}, placed[0].word)
+
+
+def _beside_images(placed: Sequence[_Placed], images: Sequence[_Placed]) -> str:
+    """Write the folders of masks; one that stands in a group of the images belongs to that group alone.
+
+    Without the group, images of the same name in other groups would share its masks.
+    """
+    parts, image_parts = _folder_pattern(placed).split("/"), _folder_pattern(images).split("/")
+    if len(parts) == len(image_parts) and "{group}" in image_parts:
+        k = image_parts.index("{group}")
+        if parts[k] in {one.folders[k] for one in images}:
+            parts[k] = "{group}"
+    return "/".join(parts)
 
 
 def _generalized(folders: set[tuple[str, ...]], word: str) -> str:

@@ -1,15 +1,14 @@
 """How a dataset writes its masks: understood from the values in them, then decoded and encoded."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator
 
 from seglet.core.config import Config
-from seglet.core.errors import ConfigError, DatasetError, FormatError, SegletError
-from seglet.core.events import Event, Tell, quiet
+from seglet.core.errors import ConfigError, DatasetError, FormatError
+from seglet.core.events import Tell, quiet
 from seglet.core.image import IGNORE, MAX_CLASSES, Labels
 from seglet.data.cases import Case
 from seglet.data.encodings import (
@@ -22,10 +21,9 @@ from seglet.data.encodings import (
     shown,
     unpacked,
 )
+from seglet.data.parallel import read_all
 from seglet.data.survey import Survey, connected_pieces, survey_mask
 from seglet.io.files import File, read_mask
-
-N_THREADS = 4  # decoding runs outside Python's lock
 
 
 class MaskConfig(Config):
@@ -39,7 +37,7 @@ class MaskConfig(Config):
     classes : mapping or None
         Name of each class and its value or color, background first; read from the masks if None.
     ignore : int, color or None
-        Value of pixels that nobody labelled.
+        Value of pixels that nobody labelled; in color masks an int is a gray level.
     """
 
     encoding: Choice = "auto"
@@ -76,15 +74,7 @@ def understand_masks(cases: Sequence[Case], config: MaskConfig, tell: Tell = qui
     files = [file for case in cases for file in case.labels]
     if config.classes is not None or per_object:
         return labels_from([], config, per_object=per_object)
-    surveys: list[Survey] = []
-    bad: list[SegletError] = []
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        for k, outcome in enumerate(pool.map(_survey_file, files)):
-            tell(Event("reading masks", done=k + 1, total=len(files)))
-            if isinstance(outcome, SegletError):
-                bad.append(outcome)
-            else:
-                surveys.append(outcome)
+    surveys, bad = read_all(_survey_file, files, "reading masks", tell)
     if bad:
         listed = "; ".join(map(str, bad))
         remedy = "Repair these files or take them out of the dataset."
@@ -189,10 +179,12 @@ def encode(indexes: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
     Returns
     -------
     (y, x) uint8 or uint16 array, or (y, x, 3) uint8 array for colors
-        `IGNORE` becomes the value for unlabelled pixels, background where there is none.
+        `IGNORE` becomes the value for unlabelled pixels; background where there is none, or where objects
+        are told apart in colors but written in gray.
     """
     background = labels.classes[0].value
-    unlabelled = background if labels.ignore is None else labels.ignore
+    fits = labels.ignore is not None and isinstance(labels.ignore, int) == isinstance(background, int)
+    unlabelled = labels.ignore if fits else background
     values = [one.value for one in labels.classes]
     table = np.array([*values, *[background] * (IGNORE - len(values)), unlabelled])
     written: NDArray[np.integer] = table.astype(np.uint8 if table.max() <= 255 else np.uint16)[indexes]
@@ -210,11 +202,8 @@ def unknown_values(one: Survey, labels: Labels) -> list[int]:
     return [int(value) for value in values if int(value) not in known]
 
 
-def _survey_file(file: File) -> Survey | SegletError:
-    try:
-        return survey_mask(read_mask(file, keep_colors=True))
-    except SegletError as error:
-        return error
+def _survey_file(file: File) -> Survey:
+    return survey_mask(read_mask(file, keep_colors=True))
 
 
 def _codes(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:

@@ -1,19 +1,17 @@
 """One case in memory: its image, its classes and objects, its field of view."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.errors import DatasetError, GeometryError, SegletError
-from seglet.core.events import Event, Tell, quiet
+from seglet.core.errors import DatasetError, GeometryError
+from seglet.core.events import Tell, quiet
 from seglet.core.image import IGNORE, Image, Labels, Sample
 from seglet.data.cases import Case
 from seglet.data.masks import decode, decode_objects
+from seglet.data.parallel import read_all
 from seglet.io.files import File, read_image, read_mask
-
-N_THREADS = 4  # decoding runs outside Python's lock
 
 
 def read_sample(case: Case, labels: Labels | None) -> Sample:
@@ -55,18 +53,9 @@ def read_samples(cases: Sequence[Case], labels: Labels | None, tell: Tell = quie
     DatasetError
         If any of them cannot be read; lists every bad file.
     """
-    samples: list[Sample] = []
-    bad: list[str] = []
-    with ThreadPoolExecutor(N_THREADS) as pool:
-        outcomes = pool.map(lambda case: _sample_or_error(case, labels), cases)
-        for k, outcome in enumerate(outcomes):
-            if isinstance(outcome, Sample):
-                samples.append(outcome)
-            else:
-                bad.append(str(outcome))
-            tell(Event("reading", done=k + 1, total=len(cases)))
+    samples, bad = read_all(lambda case: read_sample(case, labels), cases, "reading", tell)
     if bad:
-        found = f"{len(bad)} cases that cannot be used: " + "; ".join(bad)
+        found = f"{len(bad)} cases that cannot be used: " + "; ".join(map(str, bad))
         remedy = "Repair these files or take them out of the dataset."
         raise DatasetError("dataset", found=found, expected="files that can be read", remedy=remedy)
     return samples
@@ -95,13 +84,6 @@ def check_size(shape: tuple[int, ...], file: File, image_shape: tuple[int, ...],
             expected=f"{image_shape[1]}x{image_shape[0]} as in {image}",
             remedy="Export the mask again at the size of its image.",
         )
-
-
-def _sample_or_error(case: Case, labels: Labels | None) -> Sample | SegletError:
-    try:
-        return read_sample(case, labels)
-    except SegletError as error:
-        return error
 
 
 def _read_fitting(file: File, case: Case, image: Image, labels: Labels) -> NDArray[np.integer]:

@@ -69,15 +69,14 @@ def split_cases(cases: Sequence[Case], config: SplitConfig) -> Split:
     labelled = [case for case in cases if case.labels]
     named = {role: _named(labelled, rule, role) for role, rule in _rules(config).items()}
     test = _claimed(labelled, config.test, "test", named)
-    if test is None:
-        others = _without(labelled, named["train"], named["validation"])
-        test = _drawn(others, len(labelled), config.test, "test", config.seed)
-    rest = _without(labelled, test)
     validation = _claimed(labelled, config.validation, "validation", named)
+    if test is None:
+        others = _apart(labelled, named["train"], validation)
+        test = _drawn(others, len(labelled), config.test, "test", config.seed)
     if validation is None:
-        others = _without(rest, named["train"], _group_mates(labelled, test))
+        others = _apart(labelled, named["train"], test)
         validation = _drawn(others, len(others), config.validation, "validation", config.seed)
-    train = _train(_without(rest, validation), config, named["train"])
+    train = _train(_without(labelled, test, validation), config, named["train"])
     split = Split(tuple(train), tuple(validation), tuple(test))
     _refuse_overlap(split)
     return split
@@ -195,7 +194,11 @@ def _claimed(
 
 
 def _drawn(cases: Sequence[Case], n_all: int, rule: Pick, role: str, seed: int) -> list[Case]:
-    """Draw whole groups at random until a fraction of `n_all` cases is reached."""
+    """Draw whole groups at random until a fraction of `n_all` cases is reached.
+
+    A group that would bring more than twice the wanted number is passed over; where none fits, the smallest
+    is taken.
+    """
     automatic = {"test": (AUTO_TEST, FEWEST_FOR_TEST), "validation": (AUTO_VALIDATION, FEWEST_FOR_VALIDATION)}
     fraction, fewest = automatic[role] if rule == "auto" else (_fraction(rule, role), 0)
     units = _units(cases)
@@ -205,11 +208,14 @@ def _drawn(cases: Sequence[Case], n_all: int, rule: Pick, role: str, seed: int) 
         expected = "at least two cases (or groups) to draw from"
         raise ConfigError(f"split.{role}", found=f"{len(units)}", expected=expected, remedy=RULES)
     n_wanted = min(max(round(fraction * n_all), 1), len(cases) - 1)
-    drawn: set[str] = set()
-    for k in np.random.default_rng([seed, ROLES.index(role)]).permutation(len(units))[:-1]:
-        if len(drawn) < n_wanted:
-            drawn |= {case.id for case in units[k]}
-    return [case for case in cases if case.id in drawn]
+    most = min(2 * n_wanted, len(cases) - 1)
+    order = [units[k] for k in np.random.default_rng([seed, ROLES.index(role)]).permutation(len(units))]
+    drawn: list[Case] = []
+    for unit in order:
+        if len(drawn) < n_wanted and len(drawn) + len(unit) <= most:
+            drawn += unit
+    ids = {case.id for case in drawn or min(order, key=len)}
+    return [case for case in cases if case.id in ids]
 
 
 def _fraction(rule: Pick, role: str) -> float:
@@ -226,9 +232,10 @@ def _units(cases: Sequence[Case]) -> list[list[Case]]:
     return list(units.values())
 
 
-def _group_mates(cases: Sequence[Case], chosen: Sequence[Case]) -> list[Case]:
-    groups = {case.group for case in chosen} - {None}
-    return [case for case in cases if case.group in groups]
+def _apart(cases: Sequence[Case], *taken: Sequence[Case] | None) -> list[Case]:
+    """Leave out the cases that are taken, and all that share a group with one of them."""
+    groups = {case.group for chosen in taken if chosen for case in chosen} - {None}
+    return [case for case in _without(cases, *taken) if case.group not in groups]
 
 
 def _train(rest: list[Case], config: SplitConfig, named: list[Case] | None) -> list[Case]:

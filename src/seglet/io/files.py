@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.image import Image
 from seglet.core.storage import whole_file
-from seglet.io.raster import SUFFIXES, decode, shown, write_png, write_tiff
+from seglet.io.raster import SUFFIXES, decode, decode_planes, shown, write_png, write_tiff
 
+ROUNDING = 1e-5  # of probabilities: sums and means in float32 miss 0 and 1 by less
 SKIPPED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
@@ -197,6 +198,26 @@ def write_probabilities(path: Path, probabilities: NDArray[np.floating]) -> None
         )
     with whole_file(path) as aside:
         write_tiff(aside, probabilities.astype(np.float32, copy=False), "CYX")
+
+
+def read_probabilities(file: File) -> NDArray[np.float32]:
+    """Read what `write_probabilities` wrote.
+
+    Returns
+    -------
+    (k, y, x) float32 array
+        k = 1: probability of the foreground; else one per class. What rounding put just outside 0 to 1 is
+        put back.
+
+    Raises
+    ------
+    FormatError
+        If the file is damaged or holds numbers that are no probabilities.
+    """
+    planes = decode_planes(_content(file), str(file)).astype(np.float32)
+    if not (np.isfinite(planes).all() and planes.min() >= -ROUNDING and planes.max() <= 1 + ROUNDING):
+        raise _unfit(file, "numbers outside 0 to 1", "probabilities")
+    return planes.clip(0, 1)
 
 
 def _content(file: File) -> bytes:

@@ -78,6 +78,32 @@ def decode(content: bytes, where: str) -> Raster:
         raise _damaged(where, f"damaged or truncated data ({error})") from error
 
 
+def decode_planes(content: bytes, where: str) -> NDArray[np.generic]:
+    """Decode a TIFF of planes that are no colors.
+
+    Returns
+    -------
+    (k, y, x) array
+        As stored; a single plane becomes k = 1.
+
+    Raises
+    ------
+    FormatError
+        If it is no whole TIFF of two or three axes.
+    """
+    try:
+        with tifffile.TiffFile(io.BytesIO(content)) as tiff:
+            _refuse_truncated(tiff, len(content), where)
+            stored: NDArray[np.generic] = tiff.asarray()
+    except FormatError:
+        raise
+    except Exception as error:  # damaged files end in errors of any kind inside the decoder
+        raise _damaged(where, str(error)) from error
+    if stored.ndim not in (2, 3):
+        raise _damaged(where, f"{stored.ndim} axes")
+    return stored[None] if stored.ndim == 2 else stored
+
+
 def write_png(path: Path, pixels: NDArray[np.generic]) -> None:
     """Write (y, x) or (y, x, 3) uint8 or uint16 pixels as PNG."""
     path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))

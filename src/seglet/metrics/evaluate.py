@@ -256,14 +256,17 @@ def _summarize(
         pooled_mean_dice=_mean_dice(pooled),
         curves=curves,
         second_observer=observer,
-        all_pixels=_all_pixels(found, class_names) if found.has_fov else None,
+        all_pixels=_all_pixels(found, class_names, bool(curves)) if found.has_fov else None,
     )
 
 
-def _all_pixels(found: _Found, class_names: tuple[str, ...]) -> ClassFigures:
+def _all_pixels(found: _Found, class_names: tuple[str, ...], has_curves: bool) -> ClassFigures:
+    counts = found.counted + found.left_out
+    if not has_curves:  # the lists say nothing of images that came without probabilities
+        return _figures(counts, None, class_names)
     both = [a.joined(b) for a, b in zip(found.counted_pixels, found.left_out_pixels, strict=True)]
     curves = _pooled_curves(both, class_names, len(found.images))
-    return _figures(found.counted + found.left_out, _areas_of(curves), class_names)
+    return _figures(counts, _areas_of(curves), class_names)
 
 
 def _pooled_curves(

@@ -67,7 +67,7 @@ class Scores(Config):
     pooled_first : bool
         Whether the headline is `pooled`; else `mean`.
     threshold : float or None
-        Foreground probability from which a pixel was called foreground; None for several classes.
+        Foreground probability above which a pixel was called foreground; None for several classes.
     n_images : int
         Images scored.
     class_names : tuple of str

@@ -177,7 +177,7 @@ def fixed_windows(cases: Sequence[Prepared], window: tuple[int, int], most: int)
     list of Batch
         One window each, on the CPU; windows without a labelled pixel are left out.
     """
-    windows = [(case, tile.read) for case in cases for tile in cover(case.image.shape[1:], window, (0, 0))]
+    windows = [(case, region) for case in cases for region in cover(case.image.shape[1:], window)]
     truths = {case.id: _truth(case, None) for case in cases}
     windows = [(c, r) for c, r in windows if (truths[c.id][1][r.within(c.image.shape[1:]).slices] > 0).any()]
     chosen = (

@@ -13,7 +13,7 @@ from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image
 
-MOST_CHANNELS = 4  # an axis this short, at either end, is taken for the channels
+MOST_CHANNELS = 4  # an axis this short, at either end, is taken for the channels; of more, the model knows
 
 
 class Predictor:
@@ -37,7 +37,8 @@ class Predictor:
         Parameters
         ----------
         array : (y, x), (y, x, c) or (c, y, x) array
-            Intensities in the range of the training images' files; a fourth channel (alpha) is dropped.
+            Intensities in the range of the training images' files; a fourth channel is taken for alpha and
+            dropped, unless the model has four or more.
 
         Returns
         -------
@@ -49,7 +50,7 @@ class Predictor:
         GeometryError
             If the array is not an image, or its channels do not fit the model.
         """
-        return predict_image(as_image(array), self.model, self._engine)
+        return predict_image(as_image(array, self.model.card.plan.n_channels), self.model, self._engine)
 
     def predict(self, array: NDArray[Any]) -> NDArray[np.uint8]:
         """Predict the class index of every pixel, by the model's own threshold; see `probabilities`.
@@ -62,18 +63,20 @@ class Predictor:
         return to_labels(self.probabilities(array), self.model.card.threshold)
 
 
-def as_image(array: NDArray[Any]) -> Image:
-    """Take an array for an image, channels first or last."""
+def as_image(array: NDArray[Any], n_channels: int = 1) -> Image:
+    """Take an array for an image, channels first or last, for a model of so many channels."""
     pixels = np.asarray(array)
     if pixels.ndim == 2:
         return Image(pixels[None])
-    if pixels.ndim == 3 and pixels.shape[-1] <= MOST_CHANNELS:
-        return Image(np.moveaxis(pixels, -1, 0)[: 3 if pixels.shape[-1] == 4 else None])
-    if pixels.ndim == 3 and pixels.shape[0] <= MOST_CHANNELS:
-        return Image(pixels[: 3 if len(pixels) == 4 else None])
+    many = n_channels >= MOST_CHANNELS
+    for axis in (-1, 0) if pixels.ndim == 3 else ():
+        n = pixels.shape[axis]
+        if (n == n_channels) if many else (n <= MOST_CHANNELS):
+            channels = np.moveaxis(pixels, axis, 0)
+            return Image(channels[:3] if n == 4 and not many else channels)
     raise GeometryError(
         "array",
         found=f"shape {pixels.shape}",
-        expected="(y, x), (y, x, c) or (c, y, x) with up to 4 channels",
+        expected=f"(y, x), (y, x, c) or (c, y, x) with {n_channels if many else 'up to 4'} channels",
         remedy="Pass one image at a time.",
     )

@@ -1,6 +1,7 @@
 """Look: the facts of a dataset that a plan is decided from."""
 
 from collections.abc import Sequence
+from statistics import mode
 
 import numpy as np
 
@@ -22,15 +23,13 @@ class Fingerprint(Config):
     n_pixels : int
         Pixels of all images together.
     n_channels : int
-        Channels, 3 where gray and color images are mixed.
+        Channels of most images, 3 where gray and color images are mixed.
     is_color : bool
         Whether any three-channel image has channels that differ.
     dtypes : tuple of str
         Pixel types met.
     has_fov : bool
         Whether every case has a field of view.
-    has_objects : bool
-        Whether the truth tells objects apart.
     class_fractions : tuple of float
         Share of each class among the labelled pixels inside the field of view.
     """
@@ -45,7 +44,6 @@ class Fingerprint(Config):
     is_color: bool
     dtypes: tuple[str, ...]
     has_fov: bool
-    has_objects: bool
     class_fractions: tuple[float, ...]
 
 
@@ -60,11 +58,10 @@ def make_fingerprint(samples: Sequence[Sample], n_classes: int) -> Fingerprint:
         median=shapes[len(shapes) // 2],
         largest=shapes[-1],
         n_pixels=sum(int(np.prod(shape)) for shape in shapes),
-        n_channels=max(s.image.n_channels for s in samples),
+        n_channels=_n_channels([s.image.n_channels for s in samples]),
         is_color=any(is_color(s.image) for s in samples),
         dtypes=tuple(sorted({str(s.image.pixels.dtype) for s in samples})),
         has_fov=all(s.fov is not None for s in samples),
-        has_objects=any(s.objects is not None for s in samples),
         class_fractions=tuple(float(n) for n in counts / max(1, counts.sum())),
     )
 
@@ -77,6 +74,13 @@ def is_color(image: Image) -> bool:
     span = float(pixels.max() - pixels.min()) or 1.0
     spread = pixels.max(axis=0) - pixels.min(axis=0)
     return float(np.percentile(spread, 99)) > COLOR_TOLERANCE * span
+
+
+def _n_channels(counts: list[int]) -> int:
+    gray_or_color = [n for n in counts if n in (1, 3)]
+    if 2 * len(gray_or_color) >= len(counts):
+        return max(gray_or_color)
+    return mode(n for n in counts if n not in (1, 3))
 
 
 def _class_counts(sample: Sample, n_classes: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

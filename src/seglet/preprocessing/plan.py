@@ -12,14 +12,12 @@ from seglet.preprocessing.intensity import Color, Normalization
 Positive = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
-PATCH = (
-    128  # px; large enough for vessels and cells to show their surroundings, small enough for many a minute
-)
-BATCH = 16
-CHANNELS = (24, 48, 96, 96)
-BYTES_PER_ACTIVATION = 4
+PATCH = 128  # px; shows a vessel's or cell's surroundings, and many patches fit a minute
+BATCH = 8  # with CHANNELS: more, smaller steps win at minutes on a CPU (benchmarks/RESULTS.md)
+CHANNELS = (16, 32, 64, 128)
+BYTES_PER_VALUE = 4
 ACTIVATIONS_PER_CONVOLUTION = 3  # output, normalized, gradient
-SHARE_OF_MEMORY = 0.5  # what training may take of the memory that is free
+SHARE_OF_MEMORY = 0.5  # what training may take of the memory that the images leave free
 
 
 class PlanConfig(Config):
@@ -91,7 +89,8 @@ def make_plan(fingerprint: Fingerprint, config: PlanConfig, memory: int) -> Plan
     Raises
     ------
     ConfigError
-        If the patch cannot be halved as often as the network is deep, or not even one patch fits the memory.
+        If the patch cannot be halved as often as the network is deep, or the images or not even one patch
+        beside them fit the memory.
     """
     color = config.color or _choose_color(fingerprint)
     channels = config.channels or CHANNELS
@@ -99,13 +98,14 @@ def make_plan(fingerprint: Fingerprint, config: PlanConfig, memory: int) -> Plan
     _require_divisible(patch, len(channels))
     n_channels = {"gray": 1, "rgb": 3, "as_is": fingerprint.n_channels}[color]
     per_patch = patch_memory(patch, channels)
-    most = int(memory * SHARE_OF_MEMORY // per_patch)
+    left = _memory_left(memory, image_memory(fingerprint, config.resize, n_channels))
+    most = int(left // per_patch)
     batch = config.batch_size or min(BATCH, most)
     if batch < 1 or batch > max(most, 1) * 2:
         raise ConfigError(
             "plan",
             found=f"{per_patch * max(batch, 1) / 2**30:.1f} GiB for {max(batch, 1)} patches of {patch}",
-            expected=f"at most {memory * SHARE_OF_MEMORY / 2**30:.1f} GiB",
+            expected=f"at most {left / 2**30:.1f} GiB beside the images",
             remedy="Set a smaller plan.batch_size, plan.patch_size or plan.channels.",
         )
     return Plan(
@@ -125,13 +125,31 @@ def patch_memory(patch: tuple[int, ...], channels: tuple[int, ...]) -> int:
     """Bytes that one patch of a training step takes in a U-Net of these widths: its activations."""
     pixels = patch[0] * patch[1]
     convolutions = [4 * width * pixels / 4**level for level, width in enumerate(channels)]
-    return int(sum(convolutions) * ACTIVATIONS_PER_CONVOLUTION * BYTES_PER_ACTIVATION)
+    return int(sum(convolutions) * ACTIVATIONS_PER_CONVOLUTION * BYTES_PER_VALUE)
+
+
+def image_memory(fingerprint: Fingerprint, resize: tuple[int, int] | None, n_channels: int) -> int:
+    """Bytes that the training images take as long as training lasts, with their labels and weights."""
+    n_pixels = fingerprint.n_cases * resize[0] * resize[1] if resize else fingerprint.n_pixels
+    return n_pixels * BYTES_PER_VALUE * (n_channels + 2)
+
+
+def _memory_left(memory: int, images: int) -> float:
+    """What training may take beside the images."""
+    if images >= memory:
+        raise ConfigError(
+            "memory",
+            found=f"{images / 2**30:.1f} GiB for the training images",
+            expected=f"less than the {memory / 2**30:.1f} GiB that are free",
+            remedy="Set plan.resize, train on fewer images or free some memory.",
+        )
+    return (memory - images) * SHARE_OF_MEMORY
 
 
 def _choose_color(fingerprint: Fingerprint) -> Color:
-    if fingerprint.is_color:
-        return "rgb"
-    return "gray" if fingerprint.n_channels in (1, 3) else "as_is"
+    if fingerprint.n_channels not in (1, 3):
+        return "as_is"
+    return "rgb" if fingerprint.is_color else "gray"
 
 
 def _choose_patch(fingerprint: Fingerprint, resize: tuple[int, int] | None, depth: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What happens beside the training steps: the history, the listener, signals and the stop file."""
 
 import csv
+import math
 import signal
 import threading
 from pathlib import Path
@@ -71,7 +72,12 @@ class History(Callback):
         write_history(self.path, self.rows)
         figures = ", ".join(f"{name} {row[name]:.4f}" for name in COLUMNS[4:] if name in row)
         self._tell(
-            Event("training", f"step {row['step']}: {figures}", round(1000 * self._clock.progress), 1000)
+            Event(
+                "training",
+                f"{self._clock.progress:4.0%}, step {row['step']}: {figures}",
+                round(1000 * self._clock.progress),
+                1000,
+            )
         )
 
 
@@ -139,11 +145,12 @@ class Interruption(Callback):
 
 
 class StopWithClock(Callback):
-    """Ends training once the clock is over."""
+    """Ends training once the clock is over, or the loss is no number: nothing is learned from then on."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Told at the end of a round, after validation."""
-        trainer.should_stop = trainer.should_stop or self._clock.is_over
+        loss = float(trainer.callback_metrics.get("train_loss", 0.0))
+        trainer.should_stop = trainer.should_stop or self._clock.is_over or not math.isfinite(loss)

@@ -1,8 +1,10 @@
 """Fit a network: the trainer, its callbacks, interruption and resumption."""
 
 import logging
+import time
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,15 @@ from seglet.losses.combined import CombinedLoss, LossConfig
 from seglet.model import Model
 from seglet.networks.hardware import Precision, best_device, choose_precision, on_device
 from seglet.patches.sampler import PatchConfig, PatchSampler, fixed_windows
+from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared
 from seglet.training.callbacks import History, Interruption, StopWithClock
 from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, WholeFiles, read_checkpoint
 from seglet.training.clock import Clock
 from seglet.training.module import SegmentationModule
 from seglet.training.settings import FitConfig
+
+LEAST_S = 0.1  # of training; a budget that preparations used up still gives a model
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ def fit(
     folder : Path
         Run folder: history.csv and checkpoints/ are written there, a file STOP there ends training.
     seconds : float
-        Time for training alone, where the settings give no number of steps.
+        Time from this call on, preparations included, where the settings give no number of steps.
     resume : bool
         Whether to go on from the last checkpoint.
     tell : callable
@@ -89,31 +94,34 @@ def fit(
     Raises
     ------
     TrainingError
-        If the loss stops being a number, or the checkpoint to go on from is damaged.
+        If the loss stops being a number, the memory does not suffice, or the checkpoint to go on from is
+        damaged.
     StorageError
         If the folder cannot be written or its disk is full.
     """
+    started = time.monotonic()
     device = best_device()
     plan, config = model.card.plan, settings.fit
-    on_device(model.network, device).train()  # Lightning leaves it as it finds it: in eval, once it was timed
-    sampler = PatchSampler(
-        train, plan.patch_size, plan.batch_size, settings.patches, seed=config.seed, device=device
-    )
-    example = sampler.batch(0).images
-    precision = choose_precision(config.precision, model.network, example, training=True)
-    tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
-    clock = Clock(config.steps, seconds, config.rounds)
-    module = SegmentationModule(model.network, CombinedLoss(settings.loss), sampler, clock, config)
-    history = History(folder / "history.csv", clock, tell)
-    interruption = Interruption(folder, clock)
-    callbacks = [history, interruption, StopWithClock(clock), *_keepers(folder, config, bool(validation))]
-    windows = fixed_windows(validation, plan.patch_size, config.validation_windows)
-    checkpoint = _checkpoint(folder, clock, resume, tell)
-    history.keep_until(clock.step)
-    if not clock.is_over:
-        with _quiet_lightning(), speaking_of(folder), interruption:
-            trainer = _make_trainer(callbacks, folder, config, precision)
-            _run(trainer, module, clock, windows, checkpoint)
+    with _speaking_of_memory(plan):
+        on_device(model.network, device).train()  # Lightning leaves it as it finds it: in eval, once timed
+        sampler = PatchSampler(
+            train, plan.patch_size, plan.batch_size, settings.patches, seed=config.seed, device=device
+        )
+        example = sampler.batch(0).images
+        precision = choose_precision(config.precision, model.network, example, training=True)
+        tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
+        clock = Clock(config.steps, max(seconds - (time.monotonic() - started), LEAST_S), config.rounds)
+        module = SegmentationModule(model.network, CombinedLoss(settings.loss), sampler, clock, config)
+        history = History(folder / "history.csv", clock, tell)
+        interruption = Interruption(folder, clock)
+        callbacks = [history, interruption, StopWithClock(clock), *_keepers(folder, config, bool(validation))]
+        windows = fixed_windows(validation, plan.patch_size, config.validation_windows)
+        checkpoint = _checkpoint(folder, clock, resume, tell)
+        history.keep_until(clock.step)
+        if not clock.is_over:
+            with _quiet_lightning(), speaking_of(folder), interruption:
+                trainer = _make_trainer(callbacks, folder, config, precision)
+                _run(trainer, module, clock, windows, checkpoint)
     _require_finite(history.rows)
     if interruption.by_signal is None:
         _keep_best(module, folder, bool(windows))
@@ -203,9 +211,9 @@ def _checkpoint(folder: Path, clock: Clock, resume: bool, tell: Tell) -> Path | 
 
 
 def _keep_best(module: SegmentationModule, folder: Path, has_validation: bool) -> None:
-    """Copy the best (or, without validation, the last) averaged weights into the network."""
-    path = folder / CHECKPOINTS / f"{BEST if has_validation else LAST}.ckpt"
-    state = read_checkpoint(path)["state_dict"]
+    """Copy the best averaged weights into the network; the last where nothing was validated."""
+    best, last = (folder / CHECKPOINTS / f"{name}.ckpt" for name in (BEST, LAST))
+    state = read_checkpoint(best if has_validation and best.is_file() else last)["state_dict"]
     prefix = "averaged.module."
     module.network.load_state_dict(
         {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
@@ -219,8 +227,24 @@ def _require_finite(rows: list[dict[str, float]]) -> None:
             "training loss",
             found=f"{rows[-1]['train_loss']} at step {int(rows[-1]['step'])}",
             expected="a finite number",
-            remedy="Lower fit.learning_rate, keep fit.clip above 0, or set fit.precision to fp32.",
+            remedy="Train anew into another folder, with a lower fit.learning_rate, fit.clip above 0 or "
+            "fit.precision=fp32; this run cannot go on.",
         )
+
+
+@contextmanager
+def _speaking_of_memory(plan: Plan) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        y, x = plan.patch_size
+        raise TrainingError(
+            "training",
+            found=f"too little memory for {plan.batch_size} patches of {x}x{y} a step",
+            expected=f"about {plan.training_memory / 2**30:.1f} GiB beside the images",
+            remedy="Train anew into another folder, with a smaller plan.batch_size, plan.patch_size or "
+            "plan.channels.",
+        ) from error
 
 
 def _tensorboard(folder: Path) -> TensorBoardLogger:
