@@ -106,7 +106,7 @@ def test_facts_say_what_the_data_and_the_plan_are(planned: Planned) -> None:
     assert facts["images"].startswith("5 labelled, 64x64 pixels")
     assert facts["split"] == "1 train, 0 validate, 4 test"
     assert "2 levels (4-8)" in facts["network"]
-    assert "1 output channels" in facts["network"]
+    assert "1 output channel" in facts["network"]
     assert facts["training"].startswith("2 patches of 32x32")
     assert facts["training"].endswith("beside 0.0 GiB of images")
     assert "own size" in facts["input"]

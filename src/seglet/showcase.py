@@ -87,19 +87,24 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
     return (
         ("data", str(planned.dataset.root)),
         ("layout", planned.dataset.layout.name),
-        ("images", f"{n_cases} labelled, {sizes} pixels, {seen.n_channels} channels, {types}"),
+        ("images", f"{n_cases} labelled, {sizes} pixels, {_counted(seen.n_channels, 'channel')}, {types}"),
         ("masks", describe(planned.labels)),
         ("pixels", ", ".join(f"{name} {share:.1%}" for name, share in fractions)),
         ("field of view", "given: only pixels inside count" if seen.has_fov else "all pixels count"),
         ("split", f"{len(split.train)} train, {len(split.validation)} validate, {len(split.test)} test"),
         ("network", f"U-Net of {len(plan.channels)} levels ({'-'.join(map(str, plan.channels))}), "
-         f"{n_parameters(model.network) / 1e6:.2f} million weights, {n_outputs(plan)} output channels"),
-        ("input", f"{plan.n_channels} channels ({plan.color}), {plan.normalization}, "
+         f"{n_parameters(model.network) / 1e6:.2f} million weights, "
+         + _counted(n_outputs(plan), "output channel")),
+        ("input", f"{_counted(plan.n_channels, 'channel')} ({plan.color}), {plan.normalization}, "
          + (f"resized to {_size(plan.resize)}" if plan.resize else "own size")),
         ("training", f"{plan.batch_size} patches of {_size(plan.patch_size)} a step, "
          f"about {plan.training_memory / 2**30:.1f} GiB beside {images / 2**30:.1f} GiB of images"),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -36,6 +36,11 @@ def test_gray_is_stretched_to_the_full_range(dtype):
     assert np.array_equal(shown[..., 0], shown[..., 1]) and np.array_equal(shown[..., 0], shown[..., 2])
 
 
+def test_dark_gray_saved_as_rgb_is_stretched_too():
+    gray = np.linspace(3, 40, 100 * 100).reshape(1, 100, 100).astype(np.uint8)
+    assert np.array_equal(show_image(Image(np.repeat(gray, 3, axis=0))), show_image(Image(gray)))
+
+
 def test_one_hot_pixel_does_not_darken_a_16_bit_image():
     pixels = np.random.default_rng(0).integers(100, 200, (1, 100, 100), dtype=np.uint16)
     pixels[0, 0, 0] = 65535

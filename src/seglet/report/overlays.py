@@ -24,11 +24,7 @@ CLASS_COLORS: tuple[Color, ...] = (
     (190, 150, 90),
 )
 RIGHT: Color = (236, 236, 236)
-EXTRA: Color = (
-    255,
-    145,
-    20,
-)  # predicted only; nearly all eyes tell orange from blue
+EXTRA: Color = (255, 145, 20)  # predicted only; nearly all eyes tell orange from blue
 MISSED: Color = (58, 160, 255)  # in the truth, not predicted
 CONFUSED: Color = (232, 122, 200)  # foreground in both, but another class
 
@@ -39,15 +35,17 @@ GUTTER = 6  # px between the pictures of a panel
 def show_image(image: Image) -> Picture:
     """Make an image visible.
 
-    Three 8-bit channels are shown as they are. Anything else is stretched, each channel on its own, between
-    its 0.5th and 99.8th percentile: one channel as gray, two as green and magenta, more than three by their
-    first three. Of a volume the middle slice is shown. Pixels that are not finite are black.
+    8-bit colors are shown as they are. Anything else, gray saved as RGB included, is stretched, each channel
+    on its own, between its 0.5th and 99.8th percentile: one channel as gray, two as green and magenta, more
+    than three by their first three. Of a volume the middle slice is shown. Pixels that are not finite are black.
 
     Returns
     -------
     (y, x, 3) uint8 array
     """
     pixels = image.pixels if image.pixels.ndim == 3 else image.pixels[:, image.pixels.shape[1] // 2]
+    if pixels.shape[0] == 3 and (pixels[:1] == pixels[1:]).all():
+        pixels = pixels[:1]
     if pixels.shape[0] == 3 and pixels.dtype == np.uint8:
         return np.ascontiguousarray(np.moveaxis(pixels, 0, -1)).astype(np.uint8, copy=False)
     channels = [_stretch(channel) for channel in pixels[:3]]
