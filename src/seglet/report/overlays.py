@@ -37,7 +37,8 @@ def show_image(image: Image) -> Picture:
 
     8-bit colors are shown as they are. Anything else, gray saved as RGB included, is stretched, each channel
     on its own, between its 0.5th and 99.8th percentile: one channel as gray, two as green and magenta, more
-    than three by their first three. Of a volume the middle slice is shown. Pixels that are not finite are black.
+    than three by their first three. Of a volume the middle slice is shown. Pixels that are not finite are
+    black.
 
     Returns
     -------
