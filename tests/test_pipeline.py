@@ -16,9 +16,8 @@ from seglet.core.errors import ConfigError, DatasetError, ModelError, TrainingEr
 from seglet.core.events import Event
 from seglet.core.image import Sample
 from seglet.data.synthetic import make_dataset
-from seglet.metrics.scores import read_scores
+from seglet.metrics.scores import headline, read_scores
 from seglet.model import load_model
-from seglet.pipeline import headline
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared, preprocess
 from seglet.recipe import read_recipe
@@ -227,31 +226,6 @@ def test_a_single_large_image_tells_of_its_windows(run_folder: Path, cells: Path
     assert {event.stage for event in told} == {"predicting"}
 
 
-def test_a_run_scores_its_test_images_on_its_own_data_and_all_elsewhere(
-    run_folder: Path, cells: Path, tmp_path: Path
-) -> None:
-    own = pipeline.evaluate(run_folder, cells)
-    assert [image.id for image in own.images] == ["004"]
-    assert own.mean_dice.mean == pytest.approx(read_scores(Run(run_folder).scores).mean_dice.mean)
-    assert pipeline.evaluate(run_folder / "model", cells).n_images == 5
-    other = make_dataset(tmp_path, n_images=2, shape=(48, 48), seed=7)
-    assert pipeline.evaluate(run_folder, other).n_images == 2
-
-
-def test_a_run_reads_the_masks_of_other_data_by_themselves(
-    run_folder: Path, cells: Path, tmp_path: Path
-) -> None:
-    for name in ("000", "001"):
-        for role in ("images", "masks"):
-            (tmp_path / role).mkdir(exist_ok=True)
-            pixels = np.asarray(Picture.open(cells / role / f"{name}.png"))
-            Picture.fromarray(pixels // 255 if role == "masks" else pixels).save(
-                tmp_path / role / f"{name}.png"
-            )
-    other, own = (pipeline.evaluate(run_folder / "model", data) for data in (tmp_path, cells))
-    assert [i.mean_dice for i in other.images] == [i.mean_dice for i in own.images[:2]]
-
-
 def test_layout_and_masks_of_the_truth_can_be_said(run_folder: Path, cells: Path, tmp_path: Path) -> None:
     for name in ("000", "001"):
         for role, end in (("images", "before"), ("masks", "after")):
@@ -283,11 +257,6 @@ def test_a_page_that_is_gone_from_a_run_is_named(
     if name == "split.yaml":
         with pytest.raises(ModelError, match=name):
             pipeline.evaluate(run, cells)
-
-
-def test_a_model_cannot_be_scored_without_images(run_folder: Path, cells: Path) -> None:
-    with pytest.raises(DatasetError, match="no image with a mask"):
-        pipeline.evaluate(run_folder, cells / "masks")
 
 
 def test_masks_are_scored_against_a_dataset_and_a_folder_of_masks_alike(

@@ -1,7 +1,5 @@
 """The command line: parse, call one use case, print. Heavy imports happen inside the commands."""
 
-import json
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seglet import __version__
-from seglet.console import Teller, print_line, print_table, show_figure
+from seglet.console import Teller, print_json, print_line, print_table, show_figure
 from seglet.core.errors import ConfigError, SegletError, TrainingError
 
 if TYPE_CHECKING:
@@ -261,11 +259,6 @@ def main() -> None:
     app()
 
 
-def print_json(document: Any) -> None:
-    """Write one JSON document to standard output; nan and infinity become null."""
-    sys.stdout.write(json.dumps(_without_nan(document), indent=2, ensure_ascii=False) + "\n")
-
-
 @contextmanager
 def _door(as_json: bool) -> Iterator[Teller]:
     """Turn errors into messages and exit codes: 1 failed, 2 misused."""
@@ -298,7 +291,7 @@ def _print_files(files: tuple[str, ...], most: int = 10) -> None:
 
 
 def _scores_document(scores: "Scores") -> dict[str, Any]:
-    from seglet.pipeline import headline
+    from seglet.metrics.scores import headline
 
     return {"headline": headline(scores), "scores": scores.model_dump(mode="json", exclude={"curves"})}
 
@@ -323,14 +316,3 @@ def _print_scores(scores: "Scores", what: str) -> None:
     )
     print_line(f"Mean Dice {dice.mean:.4f}{interval}")
     print_line(scores.rule)
-
-
-def _without_nan(value: Any) -> Any:
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _without_nan(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_without_nan(inner) for inner in value]
-    return value

@@ -1,5 +1,8 @@
 """How the command line tells a person where it stands: bars on a terminal, plain lines elsewhere."""
 
+import json
+import math
+import sys
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
@@ -83,6 +86,11 @@ def print_line(text: str) -> None:
     Console(highlight=False, soft_wrap=True).print(_safe(text))
 
 
+def print_json(document: Any) -> None:
+    """Write one JSON document to standard output; nan and infinity become null."""
+    sys.stdout.write(json.dumps(_without_nan(document), indent=2, ensure_ascii=False) + "\n")
+
+
 def show_figure(value: Any) -> str:
     """Four digits; a dash where there is no number."""
     return "–" if value is None or value != value else f"{value:.4f}"
@@ -96,3 +104,14 @@ def _all_figures(rows: list[tuple[str, ...]], column: int) -> bool:
 
 def _safe(text: str) -> str:
     return text.replace("[", r"\[")
+
+
+def _without_nan(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _without_nan(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_without_nan(inner) for inner in value]
+    return value

@@ -9,17 +9,16 @@ import numpy as np
 
 from seglet.core.errors import DatasetError, FormatError, GeometryError, TrainingError
 from seglet.core.events import Event, Tell, quiet
-from seglet.core.image import Labels
 from seglet.core.storage import write_text
-from seglet.data.cases import Case, find_cases
+from seglet.data.cases import find_cases
 from seglet.data.doctor import Examination, examine
-from seglet.data.masks import MaskConfig, understand_masks
 from seglet.data.samples import read_sample, read_samples
-from seglet.data.splits import split_from_text, split_to_text
+from seglet.data.splits import split_to_text
+from seglet.evaluation import evaluate_model
 from seglet.io.files import as_file
 from seglet.metrics.evaluate import Prediction, Scores
 from seglet.metrics.evaluate import evaluate as score_pairs
-from seglet.metrics.scores import read_scores, write_scores
+from seglet.metrics.scores import headline, read_scores, write_scores
 from seglet.model import Model, load_model, save_model, untrained
 from seglet.planning import Planned, choose_protocol, make_planned
 from seglet.prediction.engines import TorchEngine
@@ -209,7 +208,7 @@ def evaluate(
     source, told = Path(predictions), read_recipe("auto", settings)
     is_model = any((source / name).is_file() for name in ("model/model.yaml", "model.yaml"))
     if is_model:
-        return _evaluate_model(source, Path(truth), protocol, told, tell)
+        return evaluate_model(source, Path(truth), protocol, told, tell)
     dataset = as_truth(find_cases(Path(truth), told.layout))
     matched = match_predictions(source, dataset, told.masks, tell)
     return score_pairs(matched, matched.truth.names, choose_protocol(protocol, dataset))
@@ -227,13 +226,6 @@ def report(folder: Path | str, tell: Tell = quiet) -> Path:
     ]
     predictions = [Prediction(s.id, np.asarray(s.labels)) for s in read_samples(kept, planned.labels, tell)]
     return _write_report(run, planned, read_scores(run.scores), predictions)
-
-
-def headline(scores: Scores) -> dict[str, float | None]:
-    """The figures that a person asks for first, by name: the first class's pooled ones, and the mean Dice."""
-    first = scores.pooled[scores.class_names[1]]
-    pooled = {f"pooled_{name}": first[name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
-    return {"mean_dice": scores.mean_dice.mean, **pooled}
 
 
 def _open_run(
@@ -304,30 +296,3 @@ def _facts(planned: Planned, outcome: Outcome, took_s: float) -> dict[str, objec
         "precision": f"{outcome.precision.name} ({outcome.precision.reason})",
         "environment": environment(),
     }
-
-
-def _evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: Tell) -> Scores:
-    model, run = load_model(source), Run(source)
-    own = run.facts.is_file() and Path(read_facts(run)["data"]) == data.resolve()
-    dataset = find_cases(data, read_run_recipe(run).layout if own else told.layout)
-    cases: Sequence[Case] = [case for case in dataset.cases if case.labels]
-    if own:
-        split = split_from_text(require_page(run.split).read_text(encoding="utf-8"), dataset.cases)
-        cases = split.test or split.validation or split.train
-    if not cases:
-        raise DatasetError(
-            data, found="no image with a mask", expected="images and their masks", remedy="Check the path."
-        )
-    tell(Event("evaluating", f"{len(cases)} images"))
-    labels = model.card.labels if own else _labels_elsewhere(model, cases, told.masks, tell)
-    samples = read_samples(cases, labels, tell)
-    return score_samples(model, samples, choose_protocol(protocol, dataset), tell)[0]
-
-
-def _labels_elsewhere(model: Model, cases: Sequence[Case], masks: MaskConfig, tell: Tell) -> Labels:
-    """How masks of other data are written: any two values are two classes; of more, the model knows which."""
-    known = model.card.labels
-    if known.n_classes > 2 and masks.classes is None:
-        return known
-    found = understand_masks(cases, masks, tell)
-    return found if found.n_classes == known.n_classes else known

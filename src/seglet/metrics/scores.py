@@ -107,6 +107,13 @@ class Scores(Config):
     all_pixels: ClassFigures | None
 
 
+def headline(scores: Scores) -> dict[str, float | None]:
+    """The figures that a person asks for first, by name: the first class's pooled ones, and the mean Dice."""
+    first = scores.pooled[scores.class_names[1]]
+    pooled = {f"pooled_{name}": first[name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
+    return {"mean_dice": scores.mean_dice.mean, **pooled}
+
+
 def write_scores(scores: Scores, folder: Path, stem: str = "scores") -> Path:
     """Write everything as JSON, and one row per image and class as CSV beside it.
 
