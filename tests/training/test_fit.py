@@ -55,7 +55,7 @@ def test_training_learns_and_leaves_a_network_ready_to_use(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
     model = make_model()
-    outcome = fit(model, disks[:2], disks[2:], settings(steps=30), tmp_path, seconds=1.0)
+    outcome = fit(model, disks[:2], disks[2:], settings(steps=30), tmp_path)
     assert not model.network.training
     assert outcome.interrupted is None
     assert outcome.history[-1]["train_loss"] < outcome.history[0]["train_loss"]
@@ -66,7 +66,7 @@ def test_training_learns_and_leaves_a_network_ready_to_use(
 def test_exactly_as_many_steps_as_asked_in_as_many_rounds(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
-    outcome = fit(make_model(), disks, disks[2:], settings(), tmp_path, seconds=1.0)
+    outcome = fit(make_model(), disks, disks[2:], settings(), tmp_path)
     assert [row["step"] for row in outcome.history] == [2, 4, 6]
     assert read_history(tmp_path / "history.csv") == list(outcome.history)
 
@@ -76,7 +76,7 @@ def test_statistics_of_batch_norm_are_learned_even_from_a_network_that_was_timed
 ) -> None:
     model = make_model()
     model.network.eval()  # what running it leaves behind
-    fit(model, disks, [], settings(ema=0.0), tmp_path, seconds=1.0)
+    fit(model, disks, [], settings(ema=0.0), tmp_path)
     assert int(model.network.down[0][1].num_batches_tracked) == 6
     assert not torch.equal(model.network.down[0][1].running_mean, torch.zeros(4))
 
@@ -87,7 +87,7 @@ def test_the_same_seed_trains_the_same_weights_and_another_does_not(
     found = []
     for number, seed in enumerate((0, 0, 1)):
         model = make_model()
-        fit(model, disks, [], settings(seed=seed), tmp_path / str(number), seconds=1.0)
+        fit(model, disks, [], settings(seed=seed), tmp_path / str(number))
         found.append(weights(model))
     assert same(found[0], found[1])
     assert not same(found[0], found[2])
@@ -98,8 +98,8 @@ def test_the_best_round_is_kept_where_there_is_validation_and_the_last_where_not
 ) -> None:
     best, last = make_model(), make_model()
     steep = settings(learning_rate=1.0, ema=0.0, schedule="constant", clip=0.0, optimizer="sgd")
-    outcome = fit(best, disks[:2], disks[2:], steep, tmp_path / "best", seconds=1.0)
-    fit(last, disks[:2], [], steep, tmp_path / "last", seconds=1.0)
+    outcome = fit(best, disks[:2], disks[2:], steep, tmp_path / "best")
+    fit(last, disks[:2], [], steep, tmp_path / "last")
     losses = [row["val_loss"] for row in outcome.history]
     kept = torch.load(tmp_path / "best/checkpoints/best.ckpt", weights_only=True)
     assert kept["global_step"] == outcome.history[losses.index(min(losses))]["step"]
@@ -116,16 +116,16 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_an_uninterrupted_one(
     validation = disks[2:] if has_validation else []
     whole, first, second = (make_model(dropout=0.3, seed=seed) for seed in (0, 0, 99))
     longer, folder = settings(steps=12), tmp_path / "broken"
-    expected = fit(whole, disks[:2], validation, longer, tmp_path / "whole", seconds=1.0)
+    expected = fit(whole, disks[:2], validation, longer, tmp_path / "whole")
     before = signal.getsignal(number)
     with pytest.MonkeyPatch.context() as patch:
         interrupt_at(5, number, patch)
-        broken = fit(first, disks[:2], validation, longer, folder, seconds=1.0)
+        broken = fit(first, disks[:2], validation, longer, folder)
     assert signal.getsignal(number) == before
     assert broken.interrupted == number.name
     assert 5 < broken.history[-1]["step"] < 8, "the round must be cut short"
     assert "val_loss" not in broken.history[-1]
-    resumed = fit(second, disks[:2], validation, longer, folder, seconds=1.0, resume=True)
+    resumed = fit(second, disks[:2], validation, longer, folder, resume=True)
     assert resumed.interrupted is None
     assert same(weights(whole), weights(second))
     by_step = {row["step"]: row for row in resumed.history}
@@ -147,9 +147,9 @@ def test_a_run_killed_between_rounds_loses_only_the_round_it_was_in(
             raise Killed  # the row of step 4 is written, its checkpoint is not
 
     whole, first, second = make_model(), make_model(), make_model(seed=5)
-    fit(whole, disks[:2], disks[2:], settings(), tmp_path / "whole", seconds=1.0)
+    fit(whole, disks[:2], disks[2:], settings(), tmp_path / "whole")
     with pytest.raises(Killed):
-        fit(first, disks[:2], disks[2:], settings(), tmp_path / "broken", seconds=1.0, tell=kill)
+        fit(first, disks[:2], disks[2:], settings(), tmp_path / "broken", tell=kill)
     told: list[Event] = []
     resumed = fit(
         second,
@@ -157,7 +157,6 @@ def test_a_run_killed_between_rounds_loses_only_the_round_it_was_in(
         disks[2:],
         settings(),
         tmp_path / "broken",
-        seconds=1.0,
         resume=True,
         tell=told.append,
     )
@@ -170,8 +169,8 @@ def test_resuming_a_run_that_is_done_trains_no_further(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
     first, second = make_model(), make_model(seed=5)
-    done = fit(first, disks[:2], disks[2:], settings(), tmp_path, seconds=1.0)
-    again = fit(second, disks[:2], disks[2:], settings(), tmp_path, seconds=1.0, resume=True)
+    done = fit(first, disks[:2], disks[2:], settings(), tmp_path)
+    again = fit(second, disks[:2], disks[2:], settings(), tmp_path, resume=True)
     assert same(weights(first), weights(second))
     assert again.history == done.history
 
@@ -179,8 +178,8 @@ def test_resuming_a_run_that_is_done_trains_no_further(
 def test_a_run_that_is_done_can_be_given_more_steps(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
-    fit(make_model(), disks, [], settings(steps=2, rounds=1), tmp_path, seconds=1.0)
-    more = fit(make_model(), disks, [], settings(steps=4, rounds=2), tmp_path, seconds=1.0, resume=True)
+    fit(make_model(), disks, [], settings(steps=2, rounds=1), tmp_path)
+    more = fit(make_model(), disks, [], settings(steps=4, rounds=2), tmp_path, resume=True)
     assert [row["step"] for row in more.history] == [2, 4]
 
 
@@ -188,7 +187,7 @@ def test_resuming_before_the_first_round_starts_anew_and_says_so(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
     told: list[Event] = []
-    fit(make_model(), disks, [], settings(steps=1), tmp_path, seconds=1.0, resume=True, tell=told.append)
+    fit(make_model(), disks, [], settings(steps=1), tmp_path, resume=True, tell=told.append)
     assert any("no round had been finished" in event.message for event in told)
 
 
@@ -198,7 +197,7 @@ def test_a_damaged_checkpoint_says_how_to_go_on(
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/last.ckpt").write_bytes(b"PK\3\4 torn")
     with pytest.raises(TrainingError, match=r"last\.ckpt: found a checkpoint that cannot be read"):
-        fit(make_model(), disks, [], settings(), tmp_path, seconds=1.0, resume=True)
+        fit(make_model(), disks, [], settings(), tmp_path, resume=True)
 
 
 def test_a_stop_file_ends_training_in_order(
@@ -208,7 +207,7 @@ def test_a_stop_file_ends_training_in_order(
         if "step 2:" in event.message:
             (tmp_path / "STOP").touch()
 
-    outcome = fit(make_model(), disks[:2], disks[2:], settings(), tmp_path, seconds=1.0, tell=stop)
+    outcome = fit(make_model(), disks[:2], disks[2:], settings(), tmp_path, tell=stop)
     assert outcome.interrupted is None
     assert [row["step"] for row in outcome.history] in ([2, 3], [2, 4])
     assert "val_loss" in outcome.history[-1]
@@ -224,7 +223,7 @@ def test_a_second_interruption_ends_at_once(
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        fit(make_model(), disks, [], settings(), tmp_path, seconds=1.0, tell=twice)
+        fit(make_model(), disks, [], settings(), tmp_path, tell=twice)
     assert signal.getsignal(signal.SIGINT) == before
 
 
@@ -234,7 +233,7 @@ def test_patience_ends_a_run_that_does_not_improve(
     hopeless = settings(
         steps=40, rounds=20, patience=2, learning_rate=100.0, optimizer="sgd", ema=0.0, schedule="constant"
     )
-    outcome = fit(make_model(), disks[:2], disks[2:], hopeless, tmp_path, seconds=1.0)
+    outcome = fit(make_model(), disks[:2], disks[2:], hopeless, tmp_path)
     assert outcome.history[-1]["step"] < 40
 
 
@@ -242,7 +241,7 @@ def test_time_ends_training_where_no_steps_are_given(
     disks: list[Prepared], make_model: MakeModel, tmp_path: Path
 ) -> None:
     began = time.monotonic()
-    outcome = fit(make_model(), disks, [], settings(steps=None, rounds=2), tmp_path, seconds=0.4)
+    outcome = fit(make_model(), disks, [], settings(steps=None, rounds=2, budget_s=0.4), tmp_path)
     assert outcome.history[-1]["step"] >= 1
     assert 0.4 <= time.monotonic() - began < 10
 
@@ -268,7 +267,7 @@ def test_preparations_count_against_the_time(
 
     monkeypatch.setattr(room, "choose_precision", slow)
     monkeypatch.setattr(room, "Clock", clock)
-    fit(make_model(), disks, [], settings(), tmp_path, seconds=seconds)
+    fit(make_model(), disks, [], settings(budget_s=seconds), tmp_path)
     assert 0 < given[0] <= most
 
 
@@ -278,7 +277,7 @@ def test_training_works_outside_the_main_thread(
     found: list[Outcome] = []
 
     def work() -> None:
-        found.append(fit(make_model(), disks, [], settings(steps=2, rounds=1), tmp_path, seconds=1.0))
+        found.append(fit(make_model(), disks, [], settings(steps=2, rounds=1), tmp_path))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -293,7 +292,7 @@ def test_a_loss_that_is_no_number_is_an_error_with_a_remedy(
     with torch.no_grad():
         model.network.head.bias.fill_(float("nan"))
     with pytest.raises(TrainingError, match=r"found nan at step 2.*another folder.*lower fit\.learning_rate"):
-        fit(model, disks, [], settings(steps=20, rounds=10), tmp_path, seconds=1.0)
+        fit(model, disks, [], settings(steps=20, rounds=10), tmp_path)
     assert [row["step"] for row in read_history(tmp_path / "history.csv")] == [2], "no further round is tried"
 
 
@@ -316,7 +315,7 @@ def test_too_little_memory_is_an_error_with_a_remedy(
 
     monkeypatch.setattr(PatchSampler, "batch", batch)
     with pytest.raises(TrainingError, match=r"2 patches of 32x32.*smaller plan\.batch_size"):
-        fit(make_model(), disks, [], settings(), tmp_path, seconds=1.0)
+        fit(make_model(), disks, [], settings(), tmp_path)
 
 
 def test_a_run_interrupted_in_its_first_round_whose_time_is_over_keeps_its_last_weights(
@@ -325,10 +324,10 @@ def test_a_run_interrupted_in_its_first_round_whose_time_is_over_keeps_its_last_
     first, second = make_model(), make_model(seed=5)
     with pytest.MonkeyPatch.context() as patch:
         interrupt_at(1, signal.SIGTERM, patch)
-        broken = fit(first, disks[:2], disks[2:], settings(), tmp_path, seconds=1.0)
+        broken = fit(first, disks[:2], disks[2:], settings(), tmp_path)
     assert not (tmp_path / "checkpoints/best.ckpt").exists()
     done = settings(steps=int(broken.history[-1]["step"]))
-    assert fit(second, disks[:2], disks[2:], done, tmp_path, seconds=1.0, resume=True).interrupted is None
+    assert fit(second, disks[:2], disks[2:], done, tmp_path, resume=True).interrupted is None
     kept = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
     assert all(torch.equal(value, kept[f"averaged.module.{name}"]) for name, value in weights(second).items())
 
@@ -338,7 +337,7 @@ def test_a_folder_that_cannot_be_written_is_said_so(
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be written"):
-        fit(make_model(), disks, [], settings(steps=1), tmp_path / "file" / "run", seconds=1.0)
+        fit(make_model(), disks, [], settings(steps=1), tmp_path / "file" / "run")
 
 
 def test_missing_tensorboard_names_the_extra(
@@ -349,4 +348,4 @@ def test_missing_tensorboard_names_the_extra(
 
     monkeypatch.setattr(room, "TensorBoardLogger", missing)
     with pytest.raises(MissingExtra, match=r"pip install 'seglet\[tensorboard\]'"):
-        fit(make_model(), disks, [], settings(tensorboard=True), tmp_path, seconds=1.0, tell=quiet)
+        fit(make_model(), disks, [], settings(tensorboard=True), tmp_path, tell=quiet)

@@ -68,7 +68,6 @@ def fit(
     settings: Settings,
     folder: Path,
     *,
-    seconds: float,
     resume: bool = False,
     tell: Tell = quiet,
 ) -> Outcome:
@@ -81,11 +80,9 @@ def fit(
     train, validation : sequences of Prepared
         Labelled cases; without validation cases the last weights are kept.
     settings : Settings
-        How.
+        How; ``fit.budget_s`` is the time from this call to the end of training, where no steps are said.
     folder : Path
         Run folder: history.csv and checkpoints/ are written there, a file STOP there ends training.
-    seconds : float
-        Time from this call on, preparations included, where the settings give no number of steps.
     resume : bool
         Whether to go on from the last checkpoint.
     tell : callable
@@ -110,7 +107,9 @@ def fit(
         example = sampler.batch(0).images
         precision = choose_precision(config.precision, model.network, example, training=True)
         tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
-        clock = Clock(config.steps, max(seconds - (time.monotonic() - started), LEAST_S), config.rounds)
+        clock = Clock(
+            config.steps, max(config.budget_s - (time.monotonic() - started), LEAST_S), config.rounds
+        )
         module = SegmentationModule(model.network, CombinedLoss(settings.loss), sampler, clock, config)
         history = History(folder / "history.csv", clock, tell)
         interruption = Interruption(folder, clock)
