@@ -49,7 +49,7 @@ class History(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
         """Tell how far training is, about once a second."""
-        if self._clock.elapsed - self._told >= TELL_EVERY_S:
+        if not self._clock.is_over and self._clock.elapsed - self._told >= TELL_EVERY_S:
             self._told = self._clock.elapsed
             self._tell(Event("training", done=round(1000 * self._clock.progress), total=1000))
 
