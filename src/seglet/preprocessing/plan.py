@@ -13,7 +13,7 @@ Positive = Annotated[int, Field(gt=0)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 
 PATCH = 128  # px; shows a vessel's or cell's surroundings, and many patches fit a minute
-BATCH = 8  # with CHANNELS: more, smaller steps win at minutes on a CPU (benchmarks/RESULTS.md)
+BATCH = 8  # small, so that minutes on a CPU hold thousands of steps
 CHANNELS = (16, 32, 64, 128)
 BYTES_PER_VALUE = 4
 ACTIVATIONS_PER_CONVOLUTION = 3  # output, normalized, gradient
