@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seglet.core.errors import GeometryError
-from seglet.core.grid import Region, cover, mirrored, read_mirrored, stripes
+from seglet.core.grid import Cover, Region, mirrored, read_beyond, read_mirrored, stripes
 
 QUICK = settings(max_examples=60, deadline=None)
 Axis = tuple[int, int, int]  # extent, window, margin
@@ -38,11 +38,11 @@ def test_region_moves() -> None:
 
 
 def test_regions_by_hand() -> None:
-    assert list(cover((5,), (2,))) == [Region((0,), (2,)), Region((2,), (4,)), Region((4,), (6,))]
+    assert list(Cover((5,), (2,))) == [Region((0,), (2,)), Region((2,), (4,)), Region((4,), (6,))]
 
 
 def test_regions_come_row_by_row() -> None:
-    corners = [region.start for region in cover((4, 6), (2, 3))]
+    corners = [region.start for region in Cover((4, 6), (2, 3))]
     assert corners == [(0, 0), (0, 3), (2, 0), (2, 3)]
 
 
@@ -51,15 +51,35 @@ def test_regions_come_row_by_row() -> None:
 def test_regions_partition_the_shape(y: Axis, x: Axis) -> None:
     shape, window, _ = zip(y, x, strict=True)
     covered = np.zeros(shape, int)
-    for region in cover(shape, window):
+    for region in Cover(shape, window):
         assert region.shape == window
         covered[region.within(shape).slices] += 1
     assert (covered == 1).all()
 
 
+@QUICK
+@given(st.tuples(axes(), axes(), axes()))
+def test_regions_of_volumes_partition_the_shape(sides: tuple[Axis, Axis, Axis]) -> None:
+    shape, window, _ = zip(*sides, strict=True)
+    covered = np.zeros(shape, np.uint8)
+    for region in Cover(shape, window):
+        covered[region.within(shape).slices] += 1
+    assert (covered == 1).all()
+
+
+def test_regions_of_any_shape_are_found_by_their_number() -> None:
+    grid = Cover((10**6, 10**6, 10**6), (100, 100, 100))
+    assert len(grid) == 10**12
+    assert grid[10**4 + 2] == Region((0, 100, 200), (100, 200, 300))
+    assert grid[-1].stop == grid.shape
+    assert grid[1:3] == [grid[1], grid[2]]
+    with pytest.raises(IndexError):
+        grid[10**12]
+
+
 def test_volumes_are_covered_too() -> None:
     covered = np.zeros((3, 5, 4), int)
-    for region in cover(covered.shape, (2, 4, 4)):
+    for region in Cover(covered.shape, (2, 4, 4)):
         covered[region.within(covered.shape).slices] += 1
     assert (covered == 1).all()
 
@@ -97,6 +117,31 @@ def test_any_region_reads_as_from_a_padded_image(
     padded = np.pad(pixels, ((0, 0), (30, 30), (30, 30)), mode="reflect")
     expected = padded[(slice(None), *region.shifted((30, 30)).slices)]
     np.testing.assert_array_equal(read_mirrored(pixels, region), expected)
+
+
+@QUICK
+@given(
+    st.lists(st.integers(1, 6), min_size=2, max_size=3).flatmap(
+        lambda shape: st.tuples(
+            st.just(tuple(shape)),
+            st.tuples(*(st.integers(-9, 9) for _ in shape)),
+            st.tuples(*(st.integers(1, 8) for _ in shape)),
+        )
+    )
+)
+def test_nothing_is_read_beyond_the_border(
+    case: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
+) -> None:
+    shape, start, extent = case
+    pixels = np.arange(np.prod(shape)).reshape(shape)
+    region = Region(start, tuple(a + n for a, n in zip(start, extent, strict=True)))
+
+    def read(inside: Region) -> np.ndarray:
+        assert inside.within(shape) == inside
+        assert all(n > 0 for n in inside.shape)
+        return pixels[inside.slices]
+
+    np.testing.assert_array_equal(read_beyond(read, region, shape), read_mirrored(pixels, region))
 
 
 def _total(n: int, found: list) -> np.ndarray:

@@ -1,9 +1,9 @@
 """All window arithmetic: which regions cover a shape, how they are read, how they blend."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from math import prod
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +46,41 @@ class Region:
         return Region(start, tuple(b + o for b, o in zip(self.stop, offset, strict=True)))
 
 
-def cover(shape: tuple[int, ...], window: tuple[int, ...]) -> Iterator[Region]:
-    """Cover `shape` by equal windows side by side, in row-major order; the last may reach beyond it.
+@dataclass(frozen=True)
+class Cover(Sequence[Region]):
+    """Equal windows side by side over a shape, in row-major order; the last may reach beyond it.
 
-    Parameters
+    Attributes
     ----------
     shape : tuple of int
-        Extent of the image.
+        Extent of the image; however large, no window is made before it is asked for.
     window : tuple of int
         Extent of every region.
     """
-    steps = [range(0, n, w) for n, w in zip(shape, window, strict=True)]
-    for corner in product(*steps):
-        yield Region(corner, tuple(a + w for a, w in zip(corner, window, strict=True)))
+
+    shape: tuple[int, ...]
+    window: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Windows along each axis."""
+        return tuple(-(-n // w) for n, w in zip(self.shape, self.window, strict=True))
+
+    def __len__(self) -> int:
+        return prod(self.counts)
+
+    @overload
+    def __getitem__(self, number: int) -> Region: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Region]: ...
+
+    def __getitem__(self, number: int | slice) -> Region | list[Region]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(len(self))[number]]
+        place = np.unravel_index(range(len(self))[number], self.counts)
+        start = tuple(int(n) * w for n, w in zip(place, self.window, strict=True))
+        return Region(start, tuple(a + w for a, w in zip(start, self.window, strict=True)))
 
 
 def mirrored(start: int, stop: int, extent: int) -> NDArray[np.intp]:
@@ -84,12 +106,31 @@ def read_mirrored(pixels: NDArray[Any], region: Region) -> NDArray[Any]:
     region : Region
         What to read.
     """
-    spatial = pixels.shape[-len(region.start) :]
-    if region.within(spatial) == region:
-        cut: NDArray[Any] = pixels[(..., *region.slices)]  # type: ignore[arg-type]  # numpy takes it
-        return cut
-    for axis, (a, b) in enumerate(zip(region.start, region.stop, strict=True)):
-        pixels = np.take(pixels, mirrored(a, b, spatial[axis]), axis=axis - len(spatial))
+    shape = pixels.shape[-len(region.start) :]
+    return read_beyond(lambda inside: pixels[(..., *inside.slices)], region, shape)  # type: ignore[arg-type]
+
+
+def read_beyond(
+    read: Callable[[Region], NDArray[Any]], region: Region, shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Read `region` from something that can be read inside `shape` alone, mirrored beyond it.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the pixels of a region inside `shape`, as the last axes of an array.
+    region : Region
+        What to read; may lie anywhere.
+    shape : tuple of int
+        Extent of what is read.
+    """
+    if region.within(shape) == region:
+        return read(region)
+    places = [mirrored(a, b, n) for a, b, n in zip(region.start, region.stop, shape, strict=True)]
+    start = tuple(int(place.min()) for place in places)
+    pixels = read(Region(start, tuple(int(place.max()) + 1 for place in places)))
+    for axis, (place, first) in enumerate(zip(places, start, strict=True)):
+        pixels = np.take(pixels, place - first, axis=axis - len(shape))
     return pixels
 
 
