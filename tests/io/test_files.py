@@ -1,24 +1,29 @@
-"""Files in folders and archives; what readers make of every kind of pixel; whole writing."""
+"""The door: every kind of file read as one kind of image, masks as numbers; whole writing."""
 
 import zipfile
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Picture
 
-from seglet.core.errors import DatasetError, FormatError, GeometryError
+from seglet.core.errors import FormatError, GeometryError
+from seglet.core.image import Image
 from seglet.io.files import (
-    File,
-    as_file,
-    list_files,
+    SUFFIXES,
+    open_image,
+    open_mask,
     read_image,
     read_mask,
     read_probabilities,
+    write_image,
     write_mask,
     write_probabilities,
 )
+from seglet.io.listing import as_file, list_files
+from seglet.io.sources import File
 
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 
@@ -27,13 +32,6 @@ def save(path: Path, pixels: np.ndarray, mode: str | None = None, **options: obj
     picture = Picture.fromarray(pixels)
     (picture.convert(mode) if mode else picture).save(path, **options)
     return as_file(path)
-
-
-def test_hidden_files_and_leftovers_are_not_listed(tmp_path: Path) -> None:
-    for name in ("a/1.png", ".git/x.png", "__MACOSX/a/1.png", "a/.DS_Store", "a/Thumbs.db", "b.png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    assert [file.name for file in list_files(tmp_path)] == ["a/1.png", "b.png"]
 
 
 def test_an_archive_reads_like_its_folder(tmp_path: Path) -> None:
@@ -46,33 +44,6 @@ def test_an_archive_reads_like_its_folder(tmp_path: Path) -> None:
     assert (file.stem, file.suffix) == ("x", ".png")
     assert np.array_equal(read_image(file).pixels, read_image(inner).pixels)
     assert as_file(Path(str(file))) == file
-
-
-def test_a_folder_of_archives_gives_what_is_in_them(tmp_path: Path) -> None:
-    for name in ("images", "masks"):
-        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
-            archive.writestr(f"{name}/1.png", b"")
-    assert [file.name for file in list_files(tmp_path) if file.suffix == ".png"] == [
-        "images/1.png",
-        "masks/1.png",
-    ]
-
-
-def test_linked_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "1.png").touch()
-    (tmp_path / "real" / "up").symlink_to(tmp_path, target_is_directory=True)
-    assert [Path(file.name).name for file in list_files(tmp_path)] == ["1.png"]
-
-
-def test_missing_empty_and_broken_roots_say_so(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="found nothing"):
-        list_files(tmp_path / "absent")
-    with pytest.raises(DatasetError, match="no files"):
-        list_files(tmp_path)
-    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 no archive")
-    with pytest.raises(FormatError, match=r"broken\.zip.*whole zip archive"):
-        list_files(tmp_path / "broken.zip")
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "tif"])
@@ -146,16 +117,6 @@ def test_float_tiff_and_planes_first(tmp_path: Path) -> None:
     assert read_image(as_file(tmp_path / "p.tif")).pixels.shape == (3, 4, 5)
 
 
-def test_stacks_are_refused_with_a_remedy(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "x.tif", np.zeros((7, 4, 5), np.uint8), photometric="minisblack")
-    with pytest.raises(GeometryError, match="one 2D image"):
-        read_image(as_file(tmp_path / "x.tif"))
-    frames = [Picture.fromarray(RAMP + k) for k in range(2)]
-    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
-    with pytest.raises(GeometryError, match="2 frames"):
-        read_image(as_file(tmp_path / "x.gif"))
-
-
 def test_spacing_is_read_where_its_unit_is_a_length(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, RAMP, imagej=True, resolution=(2.0, 4.0), metadata={"unit": "um"})
@@ -222,7 +183,7 @@ def test_masks_of_equal_channels_become_gray(tmp_path: Path) -> None:
 def test_float_masks_hold_whole_numbers_or_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "x.tif", np.array([[0.0, 3.0]], np.float32))
     assert read_mask(as_file(tmp_path / "x.tif")).tolist() == [[0, 3]]
-    tifffile.imwrite(tmp_path / "x.tif", np.array([[0.0, 0.5]], np.float32))
+    tifffile.imwrite(tmp_path / "x.tif", np.array([[0.0, 2.5]], np.float32))
     with pytest.raises(FormatError, match="fractions"):
         read_mask(as_file(tmp_path / "x.tif"))
 
@@ -270,6 +231,145 @@ def test_what_are_no_probabilities_is_refused(tmp_path: Path) -> None:
     (tmp_path / "y.tif").write_bytes((tmp_path / "x.tif").read_bytes()[:40])
     with pytest.raises(FormatError, match=r"y\.tif"):
         read_probabilities(as_file(tmp_path / "y.tif"))
+
+
+VOLUME = np.random.default_rng(0).integers(0, 4, (1, 4, 6, 7), np.uint8)
+LYING = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0, 0.0)
+GRID = Image(VOLUME, (2.0, 1.0, 0.5), "mm", (17.0, -11.0, 3.0), LYING)
+WRITTEN = ("tif", "ome.tif", "nii", "nii.gz", "nrrd", "mha", "zarr", "ome.zarr", "h5")
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+def test_a_volume_is_written_and_read_in_every_format(tmp_path: Path, suffix: str) -> None:
+    write_image(tmp_path / f"x.{suffix}", GRID)
+    file = as_file(tmp_path / f"x.{suffix}")
+    stored, image = open_image(file), read_image(file)
+    assert (file.stem, stored.extent, stored.dtype) == ("x", VOLUME.shape, VOLUME.dtype)
+    assert np.array_equal(image.pixels, VOLUME)
+    assert np.array_equal(read_mask(file), VOLUME[0])
+    box = (slice(1, 3), slice(0, 6), slice(2, 5))
+    assert np.array_equal(stored.read(box), VOLUME[(slice(None), *box)])
+    assert (image.spacing, image.unit) == (pytest.approx(GRID.spacing), "mm")
+    if not suffix.endswith("tif"):  # TIFF knows no patient
+        assert image.origin == pytest.approx(GRID.origin)
+        assert image.direction == pytest.approx(GRID.direction)
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+def test_a_mask_takes_over_the_grid_of_its_image(tmp_path: Path, suffix: str) -> None:
+    write_image(tmp_path / "image.nii.gz", GRID)
+    mask = tmp_path / f"mask.{suffix}"
+    write_mask(mask, VOLUME[0].astype(np.int64), like=as_file(tmp_path / "image.nii.gz"))
+    again = read_image(as_file(mask))
+    assert np.array_equal(again.pixels, VOLUME)
+    assert again.spacing == pytest.approx(GRID.spacing)
+    if not suffix.endswith("tif"):
+        assert again.direction == pytest.approx(GRID.direction)
+
+
+def test_a_nifti_mask_has_the_affine_of_its_image_to_the_bit(tmp_path: Path) -> None:
+    affine = np.array([[0.1, -0.7, 0.03, 3.3], [0.6, 0.1, 0.2, -1 / 3], [0.05, 0.2, -2.5, 7], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(VOLUME[0].T.copy(), affine), tmp_path / "x.nii.gz")
+    write_mask(tmp_path / "m.nii.gz", VOLUME[0], like=as_file(tmp_path / "x.nii.gz"))
+    image, mask = nibabel.load(tmp_path / "x.nii.gz"), nibabel.load(tmp_path / "m.nii.gz")
+    assert np.array_equal(mask.affine, image.affine)
+    assert np.array_equal(np.asarray(mask.dataobj), np.asarray(image.dataobj))
+
+
+def test_a_mask_that_does_not_fit_its_image_is_refused(tmp_path: Path) -> None:
+    write_image(tmp_path / "x.nii.gz", GRID)
+    with pytest.raises(GeometryError, match=r"\(4, 6, 7\) as in"):
+        write_mask(tmp_path / "m.nii.gz", VOLUME[0, :3], like=as_file(tmp_path / "x.nii.gz"))
+    assert not (tmp_path / "m.nii.gz").exists()
+
+
+@pytest.mark.parametrize("suffix", WRITTEN)
+@pytest.mark.parametrize("n_classes", [1, 3])
+def test_probabilities_of_volumes_come_back(tmp_path: Path, suffix: str, n_classes: int) -> None:
+    probabilities = np.random.default_rng(0).random((n_classes, 4, 6, 7)).astype(np.float32)
+    write_image(tmp_path / "image.mha", GRID)
+    path = tmp_path / f"p.{suffix}"
+    write_probabilities(path, probabilities, like=as_file(tmp_path / "image.mha"))
+    assert np.array_equal(read_probabilities(as_file(path)), probabilities)
+    assert open_image(as_file(path)).spacing == pytest.approx(GRID.spacing)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "nii.gz", "nrrd", "zarr", "h5"])
+@pytest.mark.parametrize("dtype", [bool, np.float16, np.int64, np.uint16, np.float32])
+def test_types_that_a_format_lacks_become_wider_ones(tmp_path: Path, suffix: str, dtype: type) -> None:
+    write_image(tmp_path / f"x.{suffix}", Image(VOLUME.astype(dtype)))
+    assert np.array_equal(read_image(as_file(tmp_path / f"x.{suffix}")).pixels, VOLUME.astype(dtype))
+
+
+def test_more_objects_than_sixteen_bits_can_count(tmp_path: Path) -> None:
+    numbers = np.array([[[0, 70000]], [[1, 2]]])
+    for suffix in ("tif", "nii.gz", "nrrd"):
+        write_mask(tmp_path / f"x.{suffix}", numbers)
+        assert np.array_equal(read_mask(as_file(tmp_path / f"x.{suffix}")), numbers)
+
+
+def test_a_palette_mask_is_opened_as_indexes(tmp_path: Path) -> None:
+    picture = Picture.new("P", (2, 1))
+    picture.putdata([1, 0])
+    picture.putpalette([0, 0, 0, 200, 0, 0])
+    picture.save(tmp_path / "x.png")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(tmp_path / "x.png", "x.png")
+    for path in (tmp_path / "x.png", tmp_path / "set.zip" / "x.png"):
+        assert open_mask(as_file(path)).load().pixels.tolist() == [[[1, 0]]]
+        assert open_image(as_file(path)).extent == (3, 1, 2)
+
+
+def test_what_is_large_in_an_archive_is_unpacked_for_each_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seglet.io.files.KEPT_BYTES", 0)
+    write_image(tmp_path / "x.nii", GRID)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(tmp_path / "x.nii", "x.nii")
+    stored = open_image(as_file(tmp_path / "set.zip" / "x.nii"))
+    assert not stored.is_random
+    box = (slice(1, 3), slice(0, 6), slice(2, 5))
+    for _ in range(2):
+        assert np.array_equal(stored.read(box), VOLUME[(slice(None), *box)])
+
+
+def test_volumes_of_colors_are_no_masks(tmp_path: Path) -> None:
+    write_image(tmp_path / "x.nrrd", Image(np.zeros((3, 4, 5, 6), np.uint8)))
+    with pytest.raises(GeometryError, match="3 channels and 3 axes"):
+        read_mask(as_file(tmp_path / "x.nrrd"))
+
+
+def test_every_suffix_has_its_reader_and_a_wrong_content_is_named(tmp_path: Path) -> None:
+    for suffix in SUFFIXES:
+        (tmp_path / f"x{suffix}").write_bytes(b"no such thing")
+        with pytest.raises(FormatError, match=r"x\."):
+            read_image(as_file(tmp_path / f"x{suffix}"))
+
+
+def test_a_tiff_called_png_is_a_tiff(tmp_path: Path) -> None:
+    write_image(tmp_path / "x.tif", GRID)
+    (tmp_path / "x.tif").rename(tmp_path / "x.png")
+    assert np.array_equal(read_image(as_file(tmp_path / "x.png")).pixels, VOLUME)
+
+
+def test_a_dicom_segmentation_needs_its_images(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="no source series"):
+        write_mask(tmp_path / "x.dcm", VOLUME[0])
+
+
+@pytest.mark.data
+def test_a_prediction_of_a_series_is_written_as_dicom_segmentation(data_folder: Path, tmp_path: Path) -> None:
+    series = as_file(data_folder / "ct" / "dicom_seg" / "24x38x3" / "image")
+    image = open_image(series)
+    values = np.zeros(image.shape, np.uint8)
+    values[1, 10:20, 5:9] = 1
+    values[2, 3:6, 5:9] = 2
+    for names in ((), ("background", "liver", "tumor")):
+        write_mask(tmp_path / "x.dcm", values, like=series, names=names)
+        again = read_image(as_file(tmp_path / "x.dcm"))
+        assert set(np.unique(again.pixels)) == {0, 1, 2}
+        assert again.spacing == pytest.approx(image.spacing)
 
 
 @pytest.mark.data

@@ -1,25 +1,22 @@
 """Bytes to pixels."""
 
-import io
+import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
+from PIL import Image as Picture
 
 from seglet.core.errors import FormatError
-from seglet.io.raster import Raster, decode, shown
+from seglet.core.image import Image
+from seglet.io.raster import decode, open_image, open_mask, write
 
 RAMP = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
 
-def as_tiff(pixels: np.ndarray, **options: object) -> bytes:
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, pixels, **options)
-    return stream.getvalue()
-
-
-def test_the_content_decides_about_the_format() -> None:
-    assert np.array_equal(decode(as_tiff(RAMP), "x.png").pixels, RAMP)
+def test_the_content_decides_about_the_format(tmp_path: Path) -> None:
+    Picture.fromarray(RAMP).save(tmp_path / "x.bmp")
+    assert np.array_equal(decode((tmp_path / "x.bmp").read_bytes(), "x.png").pixels, RAMP[None])
 
 
 def test_nothing_and_noise_are_refused_by_name() -> None:
@@ -29,46 +26,42 @@ def test_nothing_and_noise_are_refused_by_name() -> None:
         decode(b"noise", "x.png")
 
 
-@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "zstd", "packbits"])
-def test_compressed_tiff_is_read(compression: str | None) -> None:
-    assert np.array_equal(decode(as_tiff(RAMP, compression=compression), "x.tif").pixels, RAMP)
+def test_gzipped_pictures_are_read_and_damaged_ones_refused() -> None:
+    packed = gzip.compress(b"P5 4 3 255\n" + RAMP.tobytes())
+    assert np.array_equal(decode(packed, "im0001.ppm.gz").pixels, RAMP[None])
+    with pytest.raises(FormatError, match=r"im0001\.ppm\.gz.*damaged"):
+        decode(packed[:-12], "im0001.ppm.gz")
 
 
-def test_a_palette_tiff_shows_its_colors() -> None:
-    colormap = np.zeros((3, 256), np.uint16)
-    colormap[0, 5] = 65535
-    raster = decode(as_tiff(RAMP, photometric="palette", colormap=colormap), "x.tif")
-    assert np.array_equal(raster.pixels, RAMP)
-    assert shown(raster)[1, 1].tolist() == [255, 0, 0]
+def test_frames_of_a_gif_are_the_slices_of_a_stack(tmp_path: Path) -> None:
+    frames = [Picture.fromarray(np.full((4, 5), 40 * k, np.uint8)) for k in range(3)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    assert open_image(tmp_path / "x.gif", "", "x.gif").load().pixels[0, :, 0, 0].tolist() == [0, 40, 80]
+    colors = [Picture.new("RGB", (5, 4), (255 * (k == 0), 0, 200)) for k in range(2)]
+    colors[0].save(tmp_path / "c.gif", save_all=True, append_images=colors[1:])
+    pixels = open_image(tmp_path / "c.gif", "", "c.gif").load().pixels
+    assert pixels.shape == (3, 2, 4, 5)
+    assert pixels[0, :, 0, 0].tolist() == [255, 0]
 
 
-def test_an_index_beyond_the_palette_is_black() -> None:
-    raster = Raster(np.array([[0, 3]], np.uint8), np.full((1, 3), 9, np.uint8))
-    assert shown(raster).tolist() == [[[9, 9, 9], [0, 0, 0]]]
+def test_a_mask_is_the_palette_index_and_an_image_its_color(tmp_path: Path) -> None:
+    picture = Picture.new("P", (2, 1))
+    picture.putdata([1, 0])
+    picture.putpalette([0, 0, 0, 200, 0, 0])
+    picture.save(tmp_path / "x.png")
+    assert open_mask(tmp_path / "x.png", "", "x").load().pixels.tolist() == [[[1, 0]]]
+    assert open_image(tmp_path / "x.png", "", "x").load().pixels[0].tolist() == [[200, 0]]
 
 
-def test_reduced_pages_are_overlooked_and_other_pages_refused() -> None:
-    stream = io.BytesIO()
-    with tifffile.TiffWriter(stream) as tiff:
-        tiff.write(RAMP)
-        tiff.write(RAMP[:2, :2], subfiletype=1)
-    assert np.array_equal(decode(stream.getvalue(), "x.tif").pixels, RAMP)
-    stream = io.BytesIO()
-    with tifffile.TiffWriter(stream) as tiff:
-        tiff.write(RAMP)
-        tiff.write(RAMP[:2, :2])
-    with pytest.raises(Exception, match="2 pages"):
-        decode(stream.getvalue(), "x.tif")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_a_written_png_is_read_back(tmp_path: Path, dtype: type, n_channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (n_channels, 5, 7)).astype(dtype)
+    write(tmp_path / "x.png", Image(pixels))
+    assert np.array_equal(open_image(tmp_path / "x.png", "", "x").load().pixels, pixels)
 
 
-def test_alpha_of_tiff_is_dropped_only_where_it_is_declared() -> None:
-    four = np.zeros((3, 4, 4), np.uint8)
-    options = {"photometric": "rgb", "extrasamples": ["unassalpha"]}
-    assert decode(as_tiff(four, **options), "x.tif").pixels.shape == (3, 4, 3)
-    options = {"photometric": "rgb", "extrasamples": ["unspecified"]}
-    assert decode(as_tiff(four, **options), "x.tif").pixels.shape == (3, 4, 4)
-
-
-def test_print_colors_are_refused() -> None:
-    with pytest.raises(FormatError, match="Save the image as RGB"):
-        decode(as_tiff(np.zeros((3, 4, 4), np.uint8), photometric="separated"), "x.tif")
+@pytest.mark.parametrize("pixels", [np.zeros((2, 4, 4), np.uint8), np.zeros((1, 4, 4), np.float32)])
+def test_what_png_cannot_hold_is_refused(tmp_path: Path, pixels: np.ndarray) -> None:
+    with pytest.raises(FormatError, match=r"Write it as \.tif"):
+        write(tmp_path / "x.png", Image(pixels))

@@ -1,0 +1,76 @@
+"""The package zarr behind one door: stores, their arrays and groups, and what is wrong with them."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from seglet.core.errors import FormatError, MissingExtra
+from seglet.io.axes import Axes, chunk_shape
+
+
+def open_node(path: Path, part: str = "") -> Any:
+    """Open an array or group for reading, its own metadata rather than a copy at the top of the store."""
+    return _zarr(path).open(path, path=part, mode="r", use_consolidated=False)
+
+
+def open_group(path: Path, zarr_format: int) -> Any:
+    """Open a group for writing; made where there is none."""
+    return _zarr(path).open_group(path, mode="a", zarr_format=zarr_format, use_consolidated=False)
+
+
+def new_array(group: Any, name: str, letters: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """Make an array of a level, chunked in space; Zarr 2 has no names of axes, but nested chunk files."""
+    axes = Axes(letters, shape)
+    sides = dict(zip("c" + axes.spatial, chunk_shape(axes.extent), strict=True))
+    by_version = (
+        {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+        if group.metadata.zarr_format == 2
+        else {"dimension_names": tuple(letters)}
+    )
+    chunks = tuple(sides.get(letter, 1) for letter in letters)
+    return group.create_array(
+        name, shape=shape, chunks=chunks, dtype=np.dtype(dtype), fill_value=0, **by_version
+    )
+
+
+def consolidate(path: Path) -> None:
+    """Bring up to date the copy of all metadata that some stores keep at their top."""
+    zarr = _zarr(path)
+    if zarr.open_group(path, mode="r").metadata.consolidated_metadata is None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that Zarr 3 has not specified it: the store has it nevertheless
+        zarr.consolidate_metadata(path)
+
+
+@contextmanager
+def reading(where: str) -> Iterator[None]:
+    """Tell whatever cannot be read in a store as a fault of the store."""
+    try:
+        yield
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FormatError(
+            where,
+            found=f"what cannot be read as Zarr ({reason})",
+            expected="a whole Zarr store",
+            remedy="Copy or export it again, or take it out of the dataset.",
+        ) from error
+
+
+def _zarr(path: Path) -> Any:
+    try:
+        import zarr
+    except ImportError as error:
+        raise MissingExtra(
+            path,
+            found="a Zarr store, but no zarr",
+            expected="the extra 'large'",
+            remedy="Install it: pip install 'seglet[large]'.",
+        ) from error
+    return zarr

@@ -1,0 +1,58 @@
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+
+from seglet.core.errors import FormatError, MissingExtra
+from seglet.io.zarr_store import consolidate, new_array, open_group, open_node, reading
+
+
+def test_arrays_and_groups_are_opened_by_their_own_metadata(tmp_path: Path) -> None:
+    group = open_group(tmp_path / "a", 2)
+    zarr.consolidate_metadata(tmp_path / "a")
+    new_array(group, "late", "yx", (8, 9), np.uint8)  # the copy of the metadata does not know of it
+    assert open_node(tmp_path / "a", "late").shape == (8, 9)
+    assert "late" in open_node(tmp_path / "a")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_new_array_is_chunked_in_space(tmp_path: Path, zarr_format: int) -> None:
+    array = new_array(open_group(tmp_path / "a", zarr_format), "0", "tczyx", (1, 3, 200, 90, 300), np.uint16)
+    assert array.chunks == (1, 1, 128, 90, 128)
+    assert array.metadata.zarr_format == zarr_format
+    array[0, 0, 130, 5, 7] = 1
+    place = "c/0/0/1/0/0" if zarr_format == 3 else "0/0/1/0/0"
+    assert (tmp_path / "a/0" / place).is_file()
+    assert array[0, 0, 131, 5, 7] == 0
+    if zarr_format == 3:
+        assert array.metadata.dimension_names == tuple("tczyx")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")  # of the test itself: Zarr 3 has none yet
+def test_only_a_store_with_a_copy_of_its_metadata_gets_a_new_one(tmp_path: Path, zarr_format: int) -> None:
+    group = open_group(tmp_path / "a", zarr_format)
+    consolidate(tmp_path / "a")
+    assert zarr.open_group(tmp_path / "a", mode="r").metadata.consolidated_metadata is None
+    zarr.consolidate_metadata(tmp_path / "a")
+    new_array(group, "late", "yx", (8, 9), np.uint8)
+    consolidate(tmp_path / "a")
+    copy = zarr.open_group(tmp_path / "a", mode="r").metadata.consolidated_metadata
+    assert copy is not None
+    assert "late" in copy.metadata
+
+
+def test_what_cannot_be_read_names_the_file() -> None:
+    with (
+        pytest.raises(FormatError, match=r"b\.zarr: found what cannot be read as Zarr \(odd\)"),
+        reading("b.zarr"),
+    ):
+        raise ValueError("odd\nand long")
+
+
+def test_the_extra_is_named_where_zarr_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(MissingExtra, match=r"seglet\[large\]"):
+        open_node(tmp_path / "a.zarr")
