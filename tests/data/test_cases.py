@@ -1,12 +1,21 @@
 """Cases are found, named, sorted and completed."""
 
 from pathlib import Path
+from time import perf_counter
 
+import numpy as np
 import pytest
+import tifffile
 
 from seglet.core.errors import DatasetError
+from seglet.core.image import Image
 from seglet.data.cases import Dataset, find_cases
 from seglet.data.layouts import Layout
+from seglet.data.matching import match_files
+from seglet.data.recognition import recognize
+from seglet.io import hdf5, ome_zarr
+from seglet.io.files import read_image, read_mask
+from seglet.io.sources import File
 
 
 def dataset(root: Path, text: str, layout: Layout | None = None) -> Dataset:
@@ -114,3 +123,122 @@ def test_real_cases_are_complete(data_folder: Path) -> None:
     hrf = find_cases(data_folder / "hrf")
     assert ids(hrf) == ["01_dr", "01_g", "01_h", "02_h"]
     assert all(case.labels and case.fov for case in hrf.cases)
+
+
+BRATS = " ".join(f"{p}/{p}_{c}.nii" for p in ("B1", "B2") for c in ("t2", "flair", "seg"))
+
+
+def test_channels_of_a_case_are_in_order(tmp_path: Path) -> None:
+    found = dataset(tmp_path, BRATS)
+    assert found.channels == ("flair", "t2")
+    assert [(case.id, case.channels) for case in found.cases] == [
+        ("B1", found.channels),
+        ("B2", found.channels),
+    ]
+    assert [file.name for file in found.cases[0].images] == ["B1/B1_flair.nii", "B1/B1_t2.nii"]
+    assert found.cases[0].image.name == "B1/B1_flair.nii"
+
+
+def test_a_missing_channel_is_an_error_unless_the_layout_allows_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"B3 lacks t2 \(it has flair\).*layout\.missing: allow"):
+        dataset(tmp_path, f"{BRATS} B3/B3_flair.nii B3/B3_seg.nii")
+    layout = Layout(image="{id}/{id}_{channel}.*", labels="{id}/{id}_seg.*", missing="allow")
+    found = find_cases(tmp_path, layout)
+    assert found.channels == ("flair", "t2")
+    assert [case.channels for case in found.cases] == [("flair", "t2"), ("flair", "t2"), ("flair",)]
+
+
+def test_two_files_of_one_channel_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"a_t1\.nii.*a_t1\.png"):
+        dataset(tmp_path, "a_t1.nii a_t1.png", Layout(image="{id}_{channel}.*"))
+
+
+def test_channels_and_classes_have_the_names_that_the_dataset_says(tmp_path: Path) -> None:
+    said = '{"channel_names": {"0": "T2", "1": "ADC"}, "labels": {"background": 0, "lesion": 1}}'
+    tmp_path.joinpath("dataset.json").write_text(said)
+    found = dataset(tmp_path, "imagesTr/a_0000.nii imagesTr/a_0001.nii labelsTr/a.nii")
+    assert found.channels == found.cases[0].channels == ("T2", "ADC")
+    assert found.classes == {"background": 0, "lesion": 1}
+
+
+def test_each_class_may_have_a_file(tmp_path: Path) -> None:
+    layout = Layout(image="raw/{id}.png", labels="{class}/{id}.png")
+    found = dataset(tmp_path, "raw/1.png raw/2.png rim/1.png cell/1.png cell/2.png other/x.png", layout)
+    assert found.class_files == ("cell", "rim")
+    assert [case.classes for case in found.cases] == [("cell", "rim"), ("cell",)]
+    assert [file.name for file in found.cases[0].labels] == ["cell/1.png", "rim/1.png"]
+    assert found.orphans == ()
+
+
+def test_gold_truth_is_preferred_to_silver_and_silver_is_no_orphan(tmp_path: Path) -> None:
+    text = "01/t000.tif 01/t001.tif 01/t002.tif 01_GT/SEG/man_seg000.tif 01_ST/SEG/man_seg000.tif "
+    text += "01_ST/SEG/man_seg001.tif 01_GT/TRA/man_track000.tif 01_GT/SEG/man_seg_000_012.tif"
+    found = dataset(tmp_path, text)
+    assert [[file.name for file in case.labels] for case in found.cases] == [
+        ["01_GT/SEG/man_seg000.tif"],
+        ["01_ST/SEG/man_seg001.tif"],
+        [],
+    ]
+    assert [case.tracks is not None for case in found.cases] == [True, False, False]
+    assert {case.group for case in found.cases} == {"01"}
+    assert found.orphans == ()
+
+
+def test_pages_of_stacks_are_cases(tmp_path: Path) -> None:
+    for name, pages in (("a.tif", 3), ("a_mask.tif", 3), ("b.tif", 2), ("b_mask.tif", 2), ("c.tif", 1)):
+        tifffile.imwrite(tmp_path / name, np.zeros((pages, 8, 9), np.uint8), photometric="minisblack")
+    layout = Layout(image="{id}.tif", labels="{id}_mask.tif", pages=True)
+    found = find_cases(tmp_path, layout)
+    assert ids(found) == ["a_000", "a_001", "a_002", "b_000", "b_001", "c"]
+    assert [case.page for case in found.cases] == [0, 1, 2, 0, 1, None]
+    assert {case.group for case in found.cases if case.labels} == {"a", "b"}
+    (tmp_path / "b_mask.tif").unlink()
+    assert {case.group for case in find_cases(tmp_path, layout).cases} == {None}
+
+
+def test_groups_are_guessed_from_ids_said_in_the_layout_and_can_be_refused(tmp_path: Path) -> None:
+    text = " ".join(f"images/P{p}_{k}.png masks/P{p}_{k}.png" for p in (1, 2) for k in (1, 2))
+    found = dataset(tmp_path, text)
+    assert [case.group for case in found.cases] == ["1", "1", "2", "2"]
+    assert found.layout.group == "P{number}_*"
+    assert find_cases(tmp_path, found.layout) == found
+    alone = find_cases(tmp_path, found.layout.model_copy(update={"group": ""}))
+    assert {case.group for case in alone.cases} == {None}
+
+
+def test_objects_may_stand_in_a_folder_of_their_image(tmp_path: Path) -> None:
+    found = dataset(tmp_path, "images/a.png masks/a/1.png masks/a/2.png images/b.png masks/b/1.png")
+    assert [len(case.labels) for case in found.cases] == [2, 1]
+
+
+def test_an_ome_zarr_is_image_and_truth_in_one(tmp_path: Path) -> None:
+    pixels = np.arange(1 * 4 * 16 * 16, dtype=np.uint16).reshape(1, 4, 16, 16)
+    truth = (pixels[0] % 3).astype(np.uint8)
+    for name in ("a", "b"):
+        ome_zarr.write(tmp_path / f"{name}.ome.zarr", Image(pixels, (2.0, 1.0, 1.0), "um"))
+        ome_zarr.write_labels(tmp_path / f"{name}.ome.zarr", "cells", truth)
+    found = find_cases(tmp_path)
+    assert ids(found) == ["a", "b"]
+    assert found.layout.labels == "**/{id}.ome.zarr/labels/cells"
+    np.testing.assert_array_equal(read_image(found.cases[1].image).pixels, pixels)
+    np.testing.assert_array_equal(read_mask(found.cases[1].labels[0]), truth)
+
+
+def test_an_hdf5_file_is_image_and_truth_in_one(tmp_path: Path) -> None:
+    pixels = np.arange(1 * 6 * 8 * 9, dtype=np.uint16).reshape(1, 6, 8, 9)
+    truth = (pixels % 2).astype(np.uint8)
+    hdf5.write(tmp_path / "x.h5", Image(pixels), "raw")
+    hdf5.write(tmp_path / "x.h5", Image(truth), "labels")
+    (case,) = find_cases(tmp_path).cases
+    assert case.id == "x"
+    np.testing.assert_array_equal(read_image(case.image).pixels, pixels)
+    np.testing.assert_array_equal(read_mask(case.labels[0]), truth[0])
+
+
+def test_many_files_are_sorted_in_seconds() -> None:
+    files = [File(Path("d"), f"top/{k:05}/images/{k:05}.png") for k in range(5000)]
+    files += [File(Path("d"), f"top/{k:05}/masks/{n}.png") for k in range(5000) for n in range(6)]
+    begun = perf_counter()
+    found = match_files(recognize(files), files)
+    assert len(found.images) == 5000
+    assert perf_counter() - begun < 20

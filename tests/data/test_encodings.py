@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from seglet.core.errors import ConfigError, DatasetError
-from seglet.data.encodings import choose_labels, labels_as_told, packed, shown, unpacked
+from seglet.data.encodings import (
+    choose_labels,
+    labels_as_named,
+    labels_as_told,
+    labels_of_files,
+    packed,
+    shown,
+    unpacked,
+)
 from seglet.data.survey import survey_mask
 
 
@@ -132,3 +140,27 @@ def test_colors_are_not_read_as_values(encoding: Literal["binary", "values"]) ->
 def test_colors_are_numbers_and_back() -> None:
     assert unpacked(packed((1, 2, 3))) == (1, 2, 3)
     assert shown((1, 2, 255)) == "#0102ff"
+
+
+def test_each_file_a_class_gives_numbered_classes() -> None:
+    labels = labels_of_files(["axon", "myelin"], (), None)
+    assert labels.encoding == "files"
+    assert [(one.name, one.value) for one in labels.classes] == [
+        ("background", 0),
+        ("axon", 1),
+        ("myelin", 2),
+    ]
+    assert labels_of_files(["a", "b"], ("bg", "b", "a"), None).names == ("bg", "b", "a")
+    with pytest.raises(ConfigError, match=r"masks\.classes: found bg, a; expected .* a, b"):
+        labels_of_files(["a", "b"], ("bg", "a"), None)
+
+
+def test_classes_as_the_dataset_names_them() -> None:
+    labels = labels_as_named({"tumour": 2, "liver": 1, "ignore": 3}, None)
+    assert [(one.name, one.value) for one in labels.classes] == [
+        ("background", 0),
+        ("liver", 1),
+        ("tumour", 2),
+    ]
+    assert labels.ignore == 3
+    assert labels_as_named({"air": 0, "liver": 1}, 9).ignore == 9

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from seglet.core.errors import ConfigError, DatasetError
-from seglet.data.layouts import Layout, count_pairs, recognize
-from seglet.io.files import File, list_files
+from seglet.core.errors import ConfigError
+from seglet.data.layouts import Layout, count_pairs
+from seglet.data.recognition import recognize
+from seglet.io.sources import File
 
 ROOT = Path("set")
 
@@ -82,14 +83,6 @@ def test_fields_of_view_of_one_group_are_not_those_of_the_others() -> None:
     assert recognize(names(text)).fov == "{group}/fov/{id}.*"
 
 
-@pytest.mark.parametrize(
-    "text", ["notes.txt", "images/a.png images/b.png labels/x.png labels/y.png", "one/a.png two/a.png", ""]
-)
-def test_what_cannot_be_told_is_explained(text: str) -> None:
-    with pytest.raises(DatasetError, match=r"expected folders called images.*Give a layout.*\{id\}"):
-        recognize(names(text))
-
-
 def test_layouts_without_an_id_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"layout\.image"):
         Layout(image="images/*.png")
@@ -97,20 +90,23 @@ def test_layouts_without_an_id_are_refused() -> None:
         Layout(image="images/{id}.png", labels="labels/*.png")
 
 
-@pytest.mark.data
-@pytest.mark.parametrize(
-    ("folder", "n_pairs"),
-    [
-        ("dsb2018/stage1_train.zip", 332),
-        ("dsb2018", 332),
-        ("bbbc039", 20),
-        ("chasedb1", 28),
-        ("hrf", 4),
-        ("isbi2012", 25),
-        ("vnc_em", 10),
-        ("lgg_mr", 141),
-    ],
-)
-def test_real_datasets_are_recognized(data_folder: Path, folder: str, n_pairs: int) -> None:
-    files = list_files(data_folder / folder)
-    assert count_pairs(recognize(files), [file.name for file in files]) == n_pairs
+def test_the_first_of_several_patterns_is_preferred_and_any_counts() -> None:
+    layout = Layout(image="{id}.png", labels=("gold/{id}.tif", "silver/{id}.tif"))
+    assert layout.label_patterns == ("gold/{id}.tif", "silver/{id}.tif")
+    assert count_pairs(layout, ["a.png", "b.png", "c.png", "gold/a.tif", "silver/a.tif", "silver/b.tif"]) == 2
+    with pytest.raises(ConfigError, match=r"layout\.labels.*silver"):
+        Layout(image="{id}.png", labels=("gold/{id}.tif", "silver/*.tif"))
+
+
+def test_a_single_file_needs_no_variable_but_a_table_needs_no_pattern() -> None:
+    layout = Layout(image="ct.dcm", labels="seg.dcm")
+    assert count_pairs(layout, ["ct.dcm", "seg.dcm", "other.dcm"]) == 1
+    assert Layout(table=Path("cases.csv")).image == ""
+    with pytest.raises(ConfigError, match=r"layout\.image"):
+        Layout(labels="{id}.png")
+
+
+def test_a_pattern_of_groups_must_say_them() -> None:
+    assert Layout(image="{id}.png", group="").group == ""
+    with pytest.raises(ConfigError, match=r"layout\.group"):
+        Layout(image="{id}.png", group="mouse_*")

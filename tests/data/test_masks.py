@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image as Picture
 from scipy import ndimage
 
 from seglet.core.errors import ConfigError, DatasetError, FormatError
-from seglet.core.image import IGNORE, LabelClass, Labels
+from seglet.core.image import IGNORE, Image, LabelClass, Labels
+from seglet.data import chart, masks
 from seglet.data.cases import Case, find_cases
 from seglet.data.masks import (
     MaskConfig,
@@ -17,11 +19,13 @@ from seglet.data.masks import (
     decode_objects,
     describe,
     encode,
+    labels_from,
     understand_masks,
     unknown_values,
 )
 from seglet.data.survey import survey_mask
-from seglet.io.files import as_file
+from seglet.io.files import write_image, write_mask
+from seglet.io.listing import as_file
 
 DISC = (np.hypot(*np.mgrid[-20:20, -20:20]) < 12).astype(np.uint8)
 
@@ -36,7 +40,7 @@ def stored(folder: Path, *masks: np.ndarray, suffix: str = "png") -> list[Case]:
     for k, mask in enumerate(masks):
         path = folder / f"{k}.{suffix}"
         Picture.fromarray(mask).save(path)
-        cases.append(Case(str(k), as_file(path), (as_file(path),)))
+        cases.append(Case(str(k), (as_file(path),), (as_file(path),)))
     return cases
 
 
@@ -52,7 +56,7 @@ def test_jpeg_masks_are_cut_half_way(tmp_path: Path) -> None:
         Picture.fromarray(DISC * 255).save(stream, "jpeg", quality=quality)
         (tmp_path / "0.jpg").write_bytes(stream.getvalue())
         file = as_file(tmp_path / "0.jpg")
-        labels = understand_masks([Case("0", file, (file,))], MaskConfig())
+        labels = understand_masks([Case("0", (file,), (file,))], MaskConfig())
         assert labels.threshold is not None
         mask = np.asarray(Picture.open(stream))
         assert np.count_nonzero(decode(mask, labels) != DISC) <= 2
@@ -75,7 +79,7 @@ def test_accidental_pixels_do_not_make_classes(tmp_path: Path) -> None:
 
 def test_many_files_per_case_are_objects(tmp_path: Path) -> None:
     first, second = stored(tmp_path, DISC * 255, DISC * 255)
-    both = Case("x", first.image, (*first.labels, *second.labels))
+    both = Case("x", (first.image,), (*first.labels, *second.labels))
     labels = understand_masks([both], MaskConfig())
     assert labels.encoding == "objects"
     assert "One mask file per object" in describe(labels)
@@ -200,6 +204,104 @@ def test_colored_objects_are_told_apart() -> None:
     assert objects.tolist() == [[1, 0, 2]]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+def test_volumes_decode_to_indexes_and_back(dtype: type) -> None:
+    labels = scheme(bg=0, b=100, a=7, ignore=3)
+    mask = np.random.default_rng(0).choice(np.array([0, 7, 100, 3], dtype), (5, 6, 7))
+    indexes = decode(mask, labels)
+    assert indexes.shape == (5, 6, 7)
+    np.testing.assert_array_equal(indexes == 1, mask == 100)
+    np.testing.assert_array_equal(indexes == IGNORE, mask == 3)
+    np.testing.assert_array_equal(encode(indexes, labels), mask)
+
+
+def test_values_below_zero_are_decoded_and_named_when_strange() -> None:
+    mask = np.array([[-1, 0, 2]], np.int16)
+    assert decode(mask, scheme(bg=0, fg=2, ignore=-1)).tolist() == [[IGNORE, 0, 1]]
+    with pytest.raises(FormatError, match="found mask values -1"):
+        decode(mask, scheme(bg=0, fg=2))
+
+
+def test_objects_of_volumes_keep_their_numbers_apart() -> None:
+    mask = np.zeros((4, 5, 6), np.uint16)
+    mask[0, 0, 0], mask[0, 1, 1], mask[3] = 9, 9, 500
+    objects = decode_objects(mask, scheme("instances", background=0, object=255))
+    assert objects is not None
+    np.testing.assert_array_equal(objects, np.searchsorted([0, 9, 500], mask))
+
+
+def test_values_from_one_on_are_decoded(tmp_path: Path) -> None:
+    for top in (2, 3):
+        mask = np.arange(16, dtype=np.uint8).reshape(4, 4) % top + 1
+        labels = understand_masks(stored(tmp_path, mask, mask), MaskConfig())
+        assert labels.classes[0].value == 1
+        np.testing.assert_array_equal(decode(mask, labels), mask - 1)
+
+
+def test_interpolated_real_numbers_are_cut_at_half(tmp_path: Path) -> None:
+    soft = ndimage.gaussian_filter(np.stack([DISC] * 12).astype(np.float32), 1.0)
+    write_image(tmp_path / "soft.nii.gz", Image(soft[None]))
+    file = as_file(tmp_path / "soft.nii.gz")
+    labels = understand_masks([Case("0", (file,), (file,))], MaskConfig())
+    assert labels.threshold == 127.5
+    assert [one.value for one in labels.classes] == [0, 255]
+
+
+def test_a_file_for_each_class_needs_no_look(tmp_path: Path) -> None:
+    files = tuple(as_file(tmp_path / f"{name}.png") for name in ("myelin", "axon"))
+    cases = [Case("0", files[:1], files, classes=("myelin", "axon")), Case("1", files[:1])]
+    labels = understand_masks(cases, MaskConfig())
+    assert labels.encoding == "files"
+    assert labels.names == ("background", "axon", "myelin")
+    assert describe(labels) == "One mask file per class: axon, myelin."
+    indexes = np.array([[0, 1, 2]], np.uint8)
+    np.testing.assert_array_equal(decode(encode(indexes, labels), labels), indexes)
+    with pytest.raises(ConfigError, match=r"masks\.encoding: found colors"):
+        understand_masks(cases, MaskConfig(encoding="colors"))
+
+
+def test_markers_beside_masks_mean_objects(tmp_path: Path) -> None:
+    write_mask(tmp_path / "0.png", DISC)
+    file = as_file(tmp_path / "0.png")
+    assert understand_masks([Case("0", (file,), (file,), tracks=file)], MaskConfig()).encoding == "instances"
+
+
+def test_what_the_dataset_says_of_its_values_holds_unless_the_user_says_more() -> None:
+    said = {"background": 0, "liver": 1, "tumour": 2}
+    surveys = [survey_mask(DISC)]
+    labels = labels_from(surveys, MaskConfig(), per_object=False, classes=said)
+    assert labels.names == ("background", "liver", "tumour")
+    assert unknown_values(survey_mask(DISC * 4), labels) == [4]
+    told = MaskConfig(classes={"air": 0, "body": 1})
+    assert labels_from(surveys, told, per_object=False, classes=said).names == ("air", "body")
+    binary = MaskConfig(encoding="binary")
+    assert labels_from(surveys, binary, per_object=False, classes=said).n_classes == 2
+    assert labels_from(surveys, MaskConfig(), per_object=False, classes={"background": 0}).n_classes == 2
+
+
+def test_of_a_huge_mask_boxes_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = np.zeros((40, 60, 80), np.int16)
+    mask[:, :, 30:50], mask[:, 50:] = 4, 9
+    zarr.create_array(tmp_path / "m.zarr", data=mask, chunks=(8, 8, 8))
+    file = as_file(tmp_path / "m.zarr")
+    whole = understand_masks([Case("0", (file,), (file,))], MaskConfig())
+    monkeypatch.setattr(masks, "MOST_READ", 1000)
+    monkeypatch.setattr(chart, "BOX_PIXELS", 512)
+    assert understand_masks([Case("0", (file,), (file,))], MaskConfig()) == whole
+    assert [one.value for one in whole.classes] == [0, 4, 9]
+
+
+def test_pages_of_a_stack_are_masks_of_their_own(tmp_path: Path) -> None:
+    write_mask(tmp_path / "labels.tif", np.stack([DISC * 0, DISC * 7]))
+    file = as_file(tmp_path / "labels.tif")
+    first, both = (
+        [Case("0", (file,), (file,), page=0)],
+        [Case(str(k), (file,), (file,), page=k) for k in (0, 1)],
+    )
+    assert [one.value for one in understand_masks(both, MaskConfig()).classes] == [0, 7]
+    assert [one.value for one in understand_masks(first, MaskConfig()).classes] == [0, 255]
+
+
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("folder", "encoding", "values"),
@@ -221,5 +323,25 @@ def test_real_masks_are_understood(data_folder: Path, folder: str, encoding: str
 def test_slightly_gray_real_masks_are_two_classes(data_folder: Path) -> None:
     folder = data_folder / "formats" / "axon_sem_bids" / "derivatives"
     files = [as_file(path) for path in sorted(folder.rglob("*axon-manual.png"))]
-    labels = understand_masks([Case(file.stem, file, (file,)) for file in files], MaskConfig())
+    labels = understand_masks([Case(file.stem, (file,), (file,)) for file in files], MaskConfig())
     assert (labels.n_classes, labels.threshold) == (2, 127.5)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("pattern", "values"),
+    [
+        ("hippocampus/labelsTr/*.nii.gz", [0, 1, 2]),
+        ("ct/totalsegmentator/example_seg.nii.gz", None),
+        ("formats/spinal_nifti/t2/t2_seg-manual_labeled.nii.gz", [0, 2, 3, 4, 5]),
+        ("formats/nrrd/brain*_label.nrrd", [0, 1]),
+        ("ct/dicom_seg/partial_overlaps.dcm", [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_real_label_maps_of_volumes_are_classes(
+    data_folder: Path, pattern: str, values: list[int] | None
+) -> None:
+    files = [as_file(path) for path in sorted(data_folder.glob(pattern))]
+    labels = understand_masks([Case(file.stem, (file,), (file,)) for file in files], MaskConfig())
+    assert labels.encoding == "values"
+    assert labels.n_classes == 42 if values is None else [one.value for one in labels.classes] == values

@@ -3,7 +3,7 @@
 import pytest
 
 from seglet.core.errors import ConfigError
-from seglet.data.patterns import compile_pattern, literal, match, variables
+from seglet.data.patterns import compile_pattern, literal, match, n_literal, stem_of, variables
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,14 @@ from seglet.data.patterns import compile_pattern, literal, match, variables
         ("x{number}.png", "x007.png", {"number": "7"}),
         ("{id}_*.png", "a_b_c.png", {"id": "a_b"}),
         ("{id}[1](x).png", "a[1](x).png", {"id": "a"}),
+        ("{id}.*", "x.nii.gz", {"id": "x"}),
+        ("{id}.*", "x.1.ome.tif", {"id": "x.1"}),
+        ("{id}.*", "x.tar.gz", {"id": "x.tar"}),
+        ("im{number}.*", "im01.ah.ppm.gz", None),
+        ("{id}_{channel}.*", "a_b_0000.nii.gz", {"id": "a_b", "channel": "0000"}),
+        ("{id}/{channel}_*", "p/T1_N4_x.nii", {"id": "p", "channel": "T1"}),
+        ("{id}_seg-{class}-manual.*", "a_seg-axon-manual.png", {"id": "a", "class": "axon"}),
+        ("{class}/{id}.*", "rim/1.png", {"class": "rim", "id": "1"}),
     ],
 )
 def test_names_match(pattern: str, name: str, expected: dict[str, str] | None) -> None:
@@ -41,3 +49,12 @@ def test_unknown_variables_and_lone_braces_are_refused(pattern: str) -> None:
 
 def test_text_that_looks_like_syntax_becomes_a_wildcard() -> None:
     assert match(literal("a{b}*") + "/{id}.png", "a{b}*/x.png") == {"id": "x"}
+
+
+def test_what_a_pattern_says_outright_is_counted() -> None:
+    assert n_literal("**/raw/{id}_*.png") == len("raw/_.png")
+    assert n_literal("{id}.*") == 0
+
+
+def test_stems_have_no_double_suffix() -> None:
+    assert [stem_of(name) for name in ("a/x.nii.gz", "x.b.png", "x")] == ["x", "x.b", "x"]

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from seglet.core.errors import ConfigError
 from seglet.data.cases import Case
 from seglet.data.splits import Split, SplitConfig, split_cases, split_from_text, split_to_text
-from seglet.io.files import File
+from seglet.io.sources import File
 
 
 def cases(*names: str) -> list[Case]:
     root = Path("set")
     return [
-        Case(name, File(root, f"images/{name}.png"), (File(root, f"masks/{name}.png"),)) for name in names
+        Case(name, (File(root, f"images/{name}.png"),), (File(root, f"masks/{name}.png"),)) for name in names
     ]
 
 

@@ -13,6 +13,7 @@ from seglet.core.errors import ConfigError, StorageError
 from seglet.data.synthetic import CLASS_COLORS, LAYOUTS, make_cells, make_dataset, make_vessels
 
 SMALL = (96, 96)
+SIZES = {"cells": SMALL, "vessels": SMALL, "volumes": (6, 20, 24)}
 EVERY = [(layout, kind) for layout, (_, kinds) in LAYOUTS.items() for kind in kinds]
 
 
@@ -37,7 +38,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize(("layout", "kind"), EVERY)
 def test_same_seed_writes_same_bytes_and_another_seed_others(tmp_path: Path, layout: str, kind: str) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        make_dataset(tmp_path / name, kind, layout, n_images=2, shape=SMALL, seed=seed)
+        make_dataset(tmp_path / name, kind, layout, n_images=2, shape=SIZES[kind], seed=seed)
     assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
     assert fingerprint(tmp_path / "a") != fingerprint(tmp_path / "c")
 
@@ -152,3 +153,20 @@ def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "d").write_text("in the way")
     with pytest.raises(StorageError, match="writable"):
         make_dataset(tmp_path / "d", n_images=1, shape=SMALL)
+
+
+def test_stare_is_ppm_every_other_file_compressed(tmp_path: Path) -> None:
+    make_dataset(tmp_path, "vessels", "stare", n_images=2, shape=SMALL)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")} == {
+        f"{folder}/im000{n}{observer}.ppm{packed}"
+        for folder, observer in (("stare-images", ""), ("labels-ah", ".ah"), ("labels-vk", ".vk"))
+        for n, packed in ((1, ""), (2, ".gz"))
+    }
+    drawn = make_vessels(SMALL, np.random.default_rng([0, 0]))
+    np.testing.assert_array_equal(read(tmp_path / "stare-images/im0001.ppm"), drawn.image)
+    np.testing.assert_array_equal(read(tmp_path / "labels-ah/im0001.ah.ppm"), 255 * drawn.truth)
+
+
+def test_a_shape_of_other_axes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="3 numbers for volumes"):
+        make_dataset(tmp_path / "d", "volumes", "lits", shape=SMALL)

@@ -91,6 +91,45 @@ def labels_as_told(classes: Mapping[str, Value], encoding: Choice, ignore: Value
     return Labels(encoding=kind, classes=listed, threshold=threshold, ignore=ignore)
 
 
+def labels_of_files(names: Sequence[str], told: Sequence[str], ignore: Value | None) -> Labels:
+    """Take one class per mask file; predictions then number the classes.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The foreground classes that have files.
+    told : sequence of str
+        The classes as the user lists them, background first, or none: their order decides which of two
+        classes that claim a pixel has it, the later one.
+    ignore : int or None
+        Value of pixels that nobody labelled.
+
+    Raises
+    ------
+    ConfigError
+        If the user lists other classes than there are files of, or a color is to be ignored.
+    """
+    listed = tuple(told) or ("background", *names)
+    if set(listed[1:]) != set(names) or listed[0] in names:
+        expected = f"the background, then the classes that have files: {', '.join(names)}"
+        raise ConfigError("masks.classes", found=", ".join(listed), expected=expected, remedy=OVERRIDE)
+    classes = tuple(LabelClass(name=name, value=k) for k, name in enumerate(listed))
+    return Labels(encoding="files", classes=classes, ignore=_in_terms(ignore, in_color=False))
+
+
+def labels_as_named(classes: Mapping[str, int], ignore: Value | None) -> Labels:
+    """Take the classes as the dataset itself names them.
+
+    The class of value 0 is the background, named so where the dataset leaves it out; a class named
+    ``ignore`` is none, but what nobody labelled.
+    """
+    named = dict(classes)
+    unlabelled = named.pop("ignore", None)
+    complete = named if 0 in named.values() else {"background": 0, **named}
+    in_order = dict(sorted(complete.items(), key=lambda item: item[1]))
+    return labels_as_told(in_order, "values", unlabelled if ignore is None else ignore)
+
+
 def packed(value: Value) -> int:
     """Write a value or color as one number."""
     return value if isinstance(value, int) else value[0] << 16 | value[1] << 8 | value[2]

@@ -1,6 +1,7 @@
 """How a dataset writes its masks: understood from the values in them, then decoded and encoded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +12,38 @@ from seglet.core.errors import ConfigError, DatasetError, FormatError
 from seglet.core.events import Tell, quiet
 from seglet.core.image import IGNORE, MAX_CLASSES, Labels
 from seglet.data.cases import Case
+from seglet.data.chart import spread_boxes
 from seglet.data.encodings import (
     OVERRIDE,
     Choice,
     Value,
     choose_labels,
+    labels_as_named,
     labels_as_told,
+    labels_of_files,
     packed,
     shown,
     unpacked,
 )
+from seglet.data.fitting import values_of
 from seglet.data.parallel import read_all
-from seglet.data.survey import Survey, connected_pieces, survey_mask
-from seglet.io.files import File, read_mask
+from seglet.data.survey import (
+    MOST_COUNTED,
+    Survey,
+    as_volume,
+    connected_pieces,
+    count_values,
+    is_color,
+    planes,
+    survey_mask,
+)
+from seglet.io.files import as_mask, open_mask
+from seglet.io.sources import File
+
+MOST_READ = 1 << 30  # pixels; of a larger mask that can be read in part, boxes are looked at
+N_BOXES = 32
+
+NOTHING_SAID: Mapping[str, int] = MappingProxyType({})
 
 
 class MaskConfig(Config):
@@ -58,10 +78,27 @@ class MaskConfig(Config):
         return classes
 
 
-def understand_masks(cases: Sequence[Case], config: MaskConfig, tell: Tell = quiet) -> Labels:
+def understand_masks(
+    cases: Sequence[Case],
+    config: MaskConfig,
+    tell: Tell = quiet,
+    classes: Mapping[str, int] = NOTHING_SAID,
+) -> Labels:
     """Find out how the masks of a dataset are written by looking at all of them.
 
-    Where every object has a file of its own, nothing needs to be looked at.
+    Where every object or class has a file of its own, or somebody says what the values mean, nothing needs
+    to be looked at. Of a volume too large for the memory, boxes spread over it are looked at.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Where the masks are.
+    config : MaskConfig
+        What the user says of them.
+    tell : callable
+        Hears of progress.
+    classes : mapping
+        What the dataset says of them, see `seglet.data.cases.Dataset.classes`.
 
     Raises
     ------
@@ -70,25 +107,31 @@ def understand_masks(cases: Sequence[Case], config: MaskConfig, tell: Tell = qui
     ConfigError
         If the settings contradict each other.
     """
-    per_object = config.encoding == "objects" or any(len(case.labels) > 1 for case in cases)
-    files = [file for case in cases for file in case.labels]
-    if config.classes is not None or per_object:
-        return labels_from([], config, per_object=per_object)
-    surveys, bad = read_all(_survey_file, files, "reading masks", tell)
+    per_object = any(len(case.labels) > 1 for case in cases)
+    told = _as_told(config, cases, classes, per_object=per_object)
+    if told is not None:
+        return told
+    masks = [(file, case.page) for case in cases for file in case.labels]
+    surveys, bad = read_all(_survey_file, masks, "reading masks", tell)
     if bad:
         listed = "; ".join(map(str, bad))
         remedy = "Repair these files or take them out of the dataset."
         found = f"{len(bad)} bad files: {listed}"
         raise DatasetError("masks", found=found, expected="masks that can be read", remedy=remedy)
-    return labels_from(surveys, config, per_object=per_object)
+    return choose_labels(surveys, config.encoding, config.ignore)
 
 
-def labels_from(surveys: Sequence[Survey], config: MaskConfig, *, per_object: bool) -> Labels:
+def labels_from(
+    surveys: Sequence[Survey],
+    config: MaskConfig,
+    *,
+    per_object: bool,
+    cases: Sequence[Case] = (),
+    classes: Mapping[str, int] = NOTHING_SAID,
+) -> Labels:
     """Decide as `understand_masks` does, on masks that were looked at already."""
-    encoding = "objects" if per_object and config.encoding == "auto" else config.encoding
-    if config.classes is not None:
-        return labels_as_told(config.classes, encoding, config.ignore)
-    return choose_labels(surveys, encoding, config.ignore)
+    told = _as_told(config, cases, classes, per_object=per_object)
+    return told or choose_labels(surveys, config.encoding, config.ignore)
 
 
 def describe(labels: Labels) -> str:
@@ -101,6 +144,8 @@ def describe(labels: Labels) -> str:
             text = (
                 f"Every object has its own value in the mask; {shown(labels.classes[0].value)} is background"
             )
+        case "files":
+            text = f"One mask file per class: {', '.join(labels.names[1:])}"
         case "colors":
             text = f"{labels.n_classes} classes by color: {written}"
         case _ if labels.threshold is not None:
@@ -117,8 +162,9 @@ def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> ND
 
     Parameters
     ----------
-    mask : (y, x) or (y, x, 3) integer array
-        Raw values or colors.
+    mask : ([z,] y, x) or (y, x, 3) integer array
+        Raw values or colors; where each class has a file of its own, the file of the only class, or the
+        numbers of the classes, as predictions are written.
     labels : Labels
         How they are written.
     where : str
@@ -126,7 +172,7 @@ def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> ND
 
     Returns
     -------
-    (y, x) uint8 array
+    ([z,] y, x) uint8 array
         Class indexes; `IGNORE` where nobody labelled.
 
     Raises
@@ -137,8 +183,8 @@ def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> ND
     codes = _codes(mask, labels)
     if labels.threshold is not None:
         indexes = (codes > labels.threshold).astype(np.uint8)
-    elif labels.encoding == "objects" and labels.classes[0].value == 0:
-        indexes = (codes > codes.max(initial=0) / 2).astype(np.uint8)  # soft edges are cut half way
+    elif _is_one_of_two(labels):
+        indexes = upper_half(codes).astype(np.uint8)
     elif labels.encoding in ("instances", "objects"):
         indexes = (codes != _code(labels.classes[0].value, codes, mask)).astype(np.uint8)
     else:
@@ -148,15 +194,22 @@ def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> ND
     return indexes
 
 
+def upper_half(values: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """What is brighter than half of the brightest: masks of two values, soft edges cut half way."""
+    inside: NDArray[np.bool_] = values > values.max(initial=0) / 2
+    return inside
+
+
 def decode_objects(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.int32] | None:
     """Number the objects of a mask in which every object has its own value.
 
     A value is one object, also in several pieces; only where there are at least twice as many pieces as
-    values, values merely keep neighbours apart and every connected piece is an object.
+    values, values merely keep neighbours apart and every connected piece is an object (unless the labels
+    say that they are numbers).
 
     Returns
     -------
-    (y, x) int32 array or None
+    ([z,] y, x) int32 array or None
         Numbers from 1 on, 0 for background and ignored pixels; None for other encodings.
     """
     if labels.encoding != "instances":
@@ -165,9 +218,10 @@ def decode_objects(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.int3
     inside = codes != _code(labels.classes[0].value, codes, mask)
     if labels.ignore is not None:
         inside &= codes != _code(labels.ignore, codes, mask)
-    _, numbers = np.unique(codes[inside], return_inverse=True)
+    if labels.is_numbered:
+        return np.where(inside, codes, 0).astype(np.int32)
     objects = np.zeros(codes.shape, np.int32)
-    objects[inside] = numbers + 1
+    objects[inside] = np.unique(codes[inside], return_inverse=True)[1] + 1
     pieces = connected_pieces(objects)
     reused = int(pieces.max(initial=0)) >= 2 * max(int(objects.max(initial=0)), 1)
     return pieces if reused else objects
@@ -178,7 +232,7 @@ def encode(indexes: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
 
     Returns
     -------
-    (y, x) uint8 or uint16 array, or (y, x, 3) uint8 array for colors
+    ([z,] y, x) uint8, uint16 or uint32 array, or (y, x, 3) uint8 array for colors
         `IGNORE` becomes the value for unlabelled pixels; background where there is none, or where objects
         are told apart in colors but written in gray.
     """
@@ -187,13 +241,13 @@ def encode(indexes: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
     unlabelled = labels.ignore if fits else background
     values = [one.value for one in labels.classes]
     table = np.array([*values, *[background] * (IGNORE - len(values)), unlabelled])
-    written: NDArray[np.integer] = table.astype(np.uint8 if table.max() <= 255 else np.uint16)[indexes]
+    written: NDArray[np.integer] = table.astype(np.min_scalar_type(int(table.max())))[indexes]
     return written
 
 
 def unknown_values(one: Survey, labels: Labels) -> list[int]:
     """List the values of a mask that stand for no class; colors as 24-bit numbers."""
-    if labels.threshold is not None or labels.encoding in ("instances", "objects"):
+    if labels.threshold is not None or labels.encoding in ("instances", "objects", "files"):
         return []
     known = {packed(value) for value in _known_values(labels)}
     in_color = labels.encoding == "colors"
@@ -202,17 +256,51 @@ def unknown_values(one: Survey, labels: Labels) -> list[int]:
     return [int(value) for value in values if int(value) not in known]
 
 
-def _survey_file(file: File) -> Survey:
-    return survey_mask(read_mask(file, keep_colors=True))
+def _as_told(
+    config: MaskConfig, cases: Sequence[Case], classes: Mapping[str, int], *, per_object: bool
+) -> Labels | None:
+    """Decide by what is said and by the names of the files; None where masks must be looked at."""
+    class_files = sorted({name for case in cases for name in case.classes})
+    if class_files:
+        if config.encoding not in ("auto", "binary"):
+            expected = "auto or binary, where each class has a mask file of its own"
+            raise ConfigError("masks.encoding", found=config.encoding, expected=expected, remedy=OVERRIDE)
+        return labels_of_files(class_files, tuple(config.classes or ()), config.ignore)
+    encoding = config.encoding
+    if encoding == "auto" and per_object:
+        encoding = "objects"
+    elif encoding == "auto" and any(case.tracks is not None for case in cases):
+        encoding = "instances"  # markers number objects, so do the masks beside them
+    if config.classes is not None:
+        return labels_as_told(config.classes, encoding, config.ignore)
+    if encoding in ("objects", "instances"):
+        return choose_labels([], encoding, config.ignore)
+    if encoding in ("auto", "values") and set(classes) - {"ignore", "background"}:
+        return labels_as_named(classes, config.ignore)
+    return None
+
+
+def _survey_file(mask: tuple[File, int | None]) -> Survey:
+    file, page = mask
+    stored = open_mask(file)
+    if page is None and stored.is_random and np.prod(stored.extent, dtype=float) > MOST_READ:
+        boxes = [stored.read(box) for box in spread_boxes(stored.shape, N_BOXES)]
+        return survey_mask(as_volume(as_mask(np.concatenate(boxes, axis=1), str(file))))
+    return survey_mask(values_of(stored, file, page, keep_colors=True))
+
+
+def _is_one_of_two(labels: Labels) -> bool:
+    """Whether a mask holds one class or object, whichever two values it has."""
+    is_single = labels.encoding == "objects" or (labels.encoding == "files" and labels.n_classes == 2)
+    return is_single and labels.classes[0].value == 0
 
 
 def _codes(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
     """Give one number per pixel: the raw value, or the color as a 24-bit number."""
-    in_color = labels.encoding == "colors"
-    if mask.ndim == 3:
+    if is_color(mask):
         red, green, blue = (mask[..., k].astype(np.int64) for k in range(3))
         return red << 16 | green << 8 | blue
-    return mask.astype(np.int64) * 0x010101 if in_color else mask
+    return mask.astype(np.int64) * 0x010101 if labels.encoding == "colors" else mask
 
 
 def _code(value: Value, codes: NDArray[np.integer], mask: NDArray[np.integer]) -> int:
@@ -222,12 +310,14 @@ def _code(value: Value, codes: NDArray[np.integer], mask: NDArray[np.integer]) -
 
 def _looked_up(codes: NDArray[np.integer], labels: Labels, where: str) -> NDArray[np.uint8]:
     known = np.array([packed(value) for value in _known_values(labels)], np.int64)
-    if codes.dtype.kind == "u" and codes.dtype.itemsize <= 2:  # a table is ten times faster than a search
-        present = np.flatnonzero(np.bincount(codes.ravel()))
-        strange = np.setdiff1d(present, known)
-        table = np.zeros(int(max(known.max(), present.max(initial=0))) + 1, np.uint8)
-        table[known] = np.arange(len(known))
-        indexes: NDArray[np.uint8] = table[codes]
+    low, high = int(codes.min(initial=known.min())), int(codes.max(initial=known.max()))
+    if high - low < MOST_COUNTED:  # a table is ten times faster than a search
+        strange = np.setdiff1d(count_values(codes)[0], known)
+        table = np.zeros(high - low + 1, np.uint8)
+        table[known - low] = np.arange(len(known))
+        indexes = np.empty(codes.shape, np.uint8)
+        for plane, written in zip(planes(codes), planes(indexes), strict=True):
+            written[...] = table[plane if low == 0 else plane.astype(np.int64) - low]
     else:
         order = np.argsort(known)
         nearest = order[np.searchsorted(known, codes, sorter=order).clip(max=len(known) - 1)]

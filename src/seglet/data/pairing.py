@@ -42,6 +42,30 @@ def pair_stems(images: Collection[str], others: Collection[str]) -> Pairing | No
     return best if best.n_pairs >= max(1, min(len(images), len(others)) / 2) else None
 
 
+def pair_channels(images: Collection[str], others: Collection[str]) -> Pairing | None:
+    """Find name patterns where each channel of an image has a file: images `x_0`, `x_1`, label `x`.
+
+    Returns
+    -------
+    Pairing or None
+        None where the images do not have several channels each, or their names without the channel pair
+        with no labels.
+    """
+    split = [re.fullmatch(r"(.+)([-_.])([^-_.]+)", stem) for stem in images]
+    parts = [(found[1].lower(), found[2], found[3].lower()) for found in split if found]
+    channels, seps = {channel for _, _, channel in parts}, {sep for _, sep, _ in parts}
+    cases = {base for base, _, _ in parts}
+    if len(channels) < 2 or len(seps) != 1 or not len(parts) == len(images) == len(cases) * len(channels):
+        return None
+    labels = {name.lower() for name in others}
+    if any(image.lower() in label for image in images for label in labels):  # one mask per file, not per case
+        return None
+    found = pair_stems(cases, labels)
+    if found is None or found.image != "{id}":
+        return None
+    return Pairing(f"{{id}}{seps.pop()}{{channel}}", found.other, found.n_pairs)
+
+
 def _same(images: Collection[str], others: Collection[str]) -> tuple[str, str]:
     return "{id}", "{id}"
 

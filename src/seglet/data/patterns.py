@@ -7,7 +7,10 @@
 | `{number}` | digits, compared by value: `7` and `007` are the same |
 | `{group}` | what belongs together when cases are split: a patient, a specimen |
 | `{split}` | `train`, `training`, `tr`, `val`, `validation`, `test`, `testing`, `ts` … |
+| `{channel}` | which channel of the image a file holds, where each has its own |
+| `{class}` | which class a mask shows, where each has its own; as little as fits, as `{channel}` |
 | `*` | anything within one folder or file name |
+| `.*` at the end | any suffix; `.nii.gz` and the like are one |
 | `**/` | any folders, or none |
 
 A variable that occurs twice must match the same both times. Upper and lower case are the same.
@@ -15,8 +18,10 @@ A variable that occurs twice must match the same both times. Upper and lower cas
 
 import re
 from functools import lru_cache
+from pathlib import PurePosixPath
 
 from seglet.core.errors import ConfigError
+from seglet.io.sources import DOUBLE_SUFFIXES, suffix_of
 
 SPLITS = {
     "training": "train",
@@ -36,12 +41,17 @@ VARIABLES = {
     "number": "[0-9]+",
     "group": "[^/]+",
     "split": "|".join(SPLITS),
+    "channel": "[^/]+?",
+    "class": "[^/]+?",
 }
+_DOUBLE = [re.escape(suffix) for suffix in DOUBLE_SUFFIXES]
+SUFFIX = "(?:" + "|".join(_DOUBLE) + r"|\.[^./]+" + "".join(f"(?<!{suffix})" for suffix in _DOUBLE) + ")"
 
 SYNTAX = (
     "Patterns are paths below the dataset's folder with {id} in place of the name of a case, for example "
     'image: "images/{id}.*" and labels: "masks/{id}_mask.png"; * stands for anything within a name, '
-    "**/ for any folders, {split} for train, validation or test, {group} for a patient or specimen."
+    "**/ for any folders, {split} for train, validation or test, {group} for a patient or specimen, "
+    "{channel} and {class} where each channel of an image or each class of a mask is a file of its own."
 )
 
 _TOKEN = re.compile(r"\{[^{}]*\}|\*\*/|\*\*|\.\*$|\*|[^{}*.]+|.")
@@ -86,6 +96,17 @@ def match(pattern: str, name: str) -> dict[str, str] | None:
     return values
 
 
+def n_literal(pattern: str) -> int:
+    """Count the letters that a pattern says outright: the more, the surer a match is meant."""
+    return sum(len(token) for token in _TOKEN.findall(pattern) if token[0] not in "{}*" and token != ".*")
+
+
+def stem_of(name: str) -> str:
+    """Last part of a path without its suffix, `.nii.gz` and its like counting as one."""
+    last = PurePosixPath(name).name
+    return last[: len(last) - len(suffix_of(last))]
+
+
 def literal(text: str) -> str:
     """Write a piece of a path so that it stands for itself in a pattern; what cannot becomes `*`."""
     return re.sub(r"[{}*]", "*", text)
@@ -100,7 +121,7 @@ def _translate(token: str, pattern: str, seen: set[str]) -> str:
         case "*":
             return "[^/]*"
         case ".*":
-            return r"\.[^./]+"
+            return SUFFIX
     if token[0] not in "{}":
         return re.escape(token)
     name = token[1:-1]

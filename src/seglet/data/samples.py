@@ -7,11 +7,15 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import DatasetError, GeometryError
 from seglet.core.events import Tell, quiet
-from seglet.core.image import IGNORE, Image, Labels, Sample
+from seglet.core.image import IGNORE, Labels, Sample
 from seglet.data.cases import Case
-from seglet.data.masks import decode, decode_objects
+from seglet.data.channels import read_case_image
+from seglet.data.fitting import Frame, frame_of, read_fitting
+from seglet.data.masks import decode, decode_objects, upper_half
 from seglet.data.parallel import read_all
-from seglet.io.files import File, read_image, read_mask
+from seglet.data.partial import ignore_unoutlined
+from seglet.data.survey import is_color
+from seglet.io.sources import File
 
 
 def read_sample(case: Case, labels: Labels | None) -> Sample:
@@ -29,19 +33,20 @@ def read_sample(case: Case, labels: Labels | None) -> Sample:
     FormatError
         If a file cannot be read or a mask holds a value that stands for no class.
     GeometryError
-        If image, masks and field of view differ in size; names both files.
+        If channels, masks and field of view differ in extent; names both files.
+    DatasetError
+        If a mask file is of a class that `labels` does not know.
     """
-    image = read_image(case.image)
+    image = read_case_image(case)
+    frame = frame_of(image, case.image, case.page)
     indexes: NDArray[np.uint8] | None = None
     objects: NDArray[np.int32] | None = None
     second: NDArray[np.uint8] | None = None
     if labels is not None and case.labels:
-        indexes, objects = _read_labels(case, image, labels)
+        indexes, objects = read_case_labels(case, frame, labels)
     if labels is not None and case.second is not None:
-        second = decode(_read_fitting(case.second, case, image, labels), labels, str(case.second))
-    fov = None if case.fov is None else read_fov(case.fov)
-    if fov is not None and case.fov is not None:
-        check_size(fov.shape, case.fov, image.shape, case.image)
+        second = decode(_read_raw(case.second, frame, labels), labels, str(case.second))
+    fov = None if case.fov is None else read_fov(case.fov, frame)
     return Sample(case.id, image, indexes, objects, fov, second)
 
 
@@ -61,60 +66,81 @@ def read_samples(cases: Sequence[Case], labels: Labels | None, tell: Tell = quie
     return samples
 
 
-def read_fov(file: File) -> NDArray[np.bool_]:
-    """Read a field of view, (y, x): inside is what is brighter than half of the brightest pixel."""
-    values = read_mask(file)
-    brightest = values if values.ndim == 2 else values.max(axis=-1)
-    inside: NDArray[np.bool_] = brightest > brightest.max(initial=0) / 2
-    return inside
+def read_fov(file: File, frame: Frame) -> NDArray[np.bool_]:
+    """Read a field of view, ([z,] y, x): inside is what is brighter than half of the brightest pixel."""
+    return upper_half(_read_gray(file, frame))
 
 
-def check_size(shape: tuple[int, ...], file: File, image_shape: tuple[int, ...], image: File) -> None:
-    """Compare the (y, x) extent of a mask with that of its image.
+def read_case_labels(
+    case: Case, frame: Frame, labels: Labels
+) -> tuple[NDArray[np.uint8], NDArray[np.int32] | None]:
+    """Read the masks of a case.
+
+    Returns
+    -------
+    ([z,] y, x) uint8 array, ([z,] y, x) int32 array or None
+        Class index per pixel, and the number of its object where masks tell objects apart.
 
     Raises
     ------
-    GeometryError
-        If they differ.
+    SegletError
+        As `read_sample` does.
     """
-    if shape[:2] != image_shape:
-        raise GeometryError(
-            str(file),
-            found=f"{shape[1]}x{shape[0]} pixels",
-            expected=f"{image_shape[1]}x{image_shape[0]} as in {image}",
-            remedy="Export the mask again at the size of its image.",
-        )
-
-
-def _read_fitting(file: File, case: Case, image: Image, labels: Labels) -> NDArray[np.integer]:
-    mask = read_mask(file, keep_colors=labels.encoding == "colors")
-    check_size(mask.shape, file, image.shape, case.image)
-    return mask
-
-
-def _read_labels(
-    case: Case, image: Image, labels: Labels
-) -> tuple[NDArray[np.uint8], NDArray[np.int32] | None]:
+    if case.classes:
+        return _merge_classes(case, frame, labels), None
     if labels.encoding == "objects":
-        return _merge_objects(case, image, labels)
+        return _merge_objects(case, frame, labels)
     if len(case.labels) > 1:
         remedy = "Give a layout that finds one mask per image, or say masks.encoding: objects."
         found = f"{len(case.labels)} masks of one image"
         raise GeometryError(str(case.image), found=found, expected="one", remedy=remedy)
-    mask = _read_fitting(case.labels[0], case, image, labels)
-    return decode(mask, labels, str(case.labels[0])), decode_objects(mask, labels)
+    mask = _read_raw(case.labels[0], frame, labels)
+    indexes, objects = decode(mask, labels, str(case.labels[0])), decode_objects(mask, labels)
+    if case.tracks is not None:
+        markers = read_fitting(case.tracks, frame)
+        indexes = ignore_unoutlined(indexes, objects, markers, frame.image.spacing)
+    return indexes, objects
 
 
-def _merge_objects(case: Case, image: Image, labels: Labels) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+def _read_raw(file: File, frame: Frame, labels: Labels) -> NDArray[np.integer]:
+    return read_fitting(file, frame, keep_colors=labels.encoding == "colors")
+
+
+def _read_gray(file: File, frame: Frame) -> NDArray[np.integer]:
+    values = read_fitting(file, frame)
+    brightest: NDArray[np.integer] = values.max(axis=-1) if is_color(values) else values
+    return brightest
+
+
+def _merge_objects(case: Case, frame: Frame, labels: Labels) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """Number the objects in the order of their files; where two overlap, the later number stands."""
-    indexes = np.zeros(image.shape, np.uint8)
-    objects = np.zeros(image.shape, np.int32)
+    indexes = np.zeros(frame.image.shape, np.uint8)
+    objects = np.zeros(frame.image.shape, np.int32)
     number = 0
     for file in case.labels:
-        one = decode(_read_fitting(file, case, image, labels), labels, str(file))
+        one = decode(_read_raw(file, frame, labels), labels, str(file))
         inside = one == 1
         number += int(inside.any())
         objects[inside] = number
         indexes[inside] = 1
         indexes[(one == IGNORE) & (indexes == 0)] = IGNORE
     return indexes, objects
+
+
+def _merge_classes(case: Case, frame: Frame, labels: Labels) -> NDArray[np.uint8]:
+    """Fill in the classes one after the other; where two overlap, the later class stands."""
+    strange = sorted(set(case.classes) - set(labels.names[1:]))
+    if strange:
+        expected = f"files of the classes {', '.join(labels.names[1:])}"
+        remedy = "Rename the files, or leave them out by another layout."
+        found = f"masks of {', '.join(strange)}"
+        raise DatasetError(str(case.image), found=found, expected=expected, remedy=remedy)
+    indexes = np.zeros(frame.image.shape, np.uint8)
+    files = dict(zip(case.classes, case.labels, strict=True))
+    for index, name in enumerate(labels.names):
+        if name in files:
+            gray = _read_gray(files[name], frame)
+            is_ignored = np.equal(gray, -1 if labels.ignore is None else labels.ignore)
+            indexes[is_ignored & (indexes == 0)] = IGNORE
+            indexes[upper_half(np.where(is_ignored, 0, gray))] = index
+    return indexes

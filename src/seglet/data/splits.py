@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import yaml
+from pydantic import Field
 
 from seglet.core.config import Config
 from seglet.core.errors import ConfigError
 from seglet.data.cases import Case
+from seglet.data.drawing import Classes, draw_units, group_units
 
 Pick = float | str | tuple[str, ...]
+Folds = Annotated[int, Field(ge=2)] | Literal["auto", "none"]
 
 AUTO_TEST = 0.2
 AUTO_VALIDATION = 0.15
@@ -30,6 +34,9 @@ ROLES = ("train", "validation", "test")
 class SplitConfig(Config):
     """Which cases play which role; only cases with labels are split.
 
+    Groups (patients, slides, animals) are never torn apart, and what is drawn at random is drawn so that
+    each part has every class, as far as that can be.
+
     Attributes
     ----------
     train, validation, test : fraction, str or tuple of str
@@ -39,6 +46,13 @@ class SplitConfig(Config):
         what test and validation leave.
         ``"auto"`` takes the dataset's own split; where there is none, 20 % of at least 8 cases test and
         15 % of at least 3 others validate.
+    folds : int, "auto" or "none"
+        Into how many folds the cases are divided, each tested once by a model that has not seen it; test
+        cases that are said or that the dataset sets aside stay out of all folds. ``"auto"``: leave one out
+        where fewer than ten cases are labelled and neither rules nor dataset say who tests or validates;
+        else none.
+    file : Path or None
+        A split.yaml or folds.yaml as a run writes it, taken in place of all rules.
     seed : int
         Seed of what is drawn at random.
     """
@@ -46,6 +60,8 @@ class SplitConfig(Config):
     train: Pick = "rest"
     validation: Pick = "auto"
     test: Pick = "auto"
+    folds: Folds = "auto"
+    file: Path | None = None
     seed: int = 0
 
 
@@ -58,8 +74,17 @@ class Split:
     test: tuple[Case, ...]
 
 
-def split_cases(cases: Sequence[Case], config: SplitConfig) -> Split:
+def split_cases(cases: Sequence[Case], config: SplitConfig, classes: Classes | None = None) -> Split:
     """Divide the labelled cases; what is drawn at random keeps groups whole.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        All of them; those without labels are left out.
+    config : SplitConfig
+        Rules.
+    classes : mapping or None
+        Foreground classes that each case shows, by id; a draw that leaves a part without one is avoided.
 
     Raises
     ------
@@ -72,10 +97,10 @@ def split_cases(cases: Sequence[Case], config: SplitConfig) -> Split:
     validation = _claimed(labelled, config.validation, "validation", named)
     if test is None:
         others = _apart(labelled, named["train"], validation)
-        test = _drawn(others, len(labelled), config.test, "test", config.seed)
+        test = _drawn(others, len(labelled), config.test, "test", config.seed, classes)
     if validation is None:
         others = _apart(labelled, named["train"], test)
-        validation = _drawn(others, len(others), config.validation, "validation", config.seed)
+        validation = _drawn(others, len(others), config.validation, "validation", config.seed, classes)
     train = _train(_without(labelled, test, validation), config, named["train"])
     split = Split(tuple(train), tuple(validation), tuple(test))
     _refuse_overlap(split)
@@ -193,28 +218,25 @@ def _claimed(
     return _filled(picked or [], rule, role)
 
 
-def _drawn(cases: Sequence[Case], n_all: int, rule: Pick, role: str, seed: int) -> list[Case]:
+def _drawn(
+    cases: Sequence[Case], n_all: int, rule: Pick, role: str, seed: int, classes: Classes | None = None
+) -> list[Case]:
     """Draw whole groups at random until a fraction of `n_all` cases is reached.
 
     A group that would bring more than twice the wanted number is passed over; where none fits, the smallest
-    is taken.
+    is taken. Of many draws the first is kept that lacks the fewest classes on either side.
     """
     automatic = {"test": (AUTO_TEST, FEWEST_FOR_TEST), "validation": (AUTO_VALIDATION, FEWEST_FOR_VALIDATION)}
     fraction, fewest = automatic[role] if rule == "auto" else (_fraction(rule, role), 0)
-    units = _units(cases)
+    units = group_units(cases)
     if rule == "auto" and (len(cases) < fewest or len(units) < 2):
         return []
     if len(units) < 2:
         expected = "at least two cases (or groups) to draw from"
         raise ConfigError(f"split.{role}", found=f"{len(units)}", expected=expected, remedy=RULES)
     n_wanted = min(max(round(fraction * n_all), 1), len(cases) - 1)
-    most = min(2 * n_wanted, len(cases) - 1)
-    order = [units[k] for k in np.random.default_rng([seed, ROLES.index(role)]).permutation(len(units))]
-    drawn: list[Case] = []
-    for unit in order:
-        if len(drawn) < n_wanted and len(drawn) + len(unit) <= most:
-            drawn += unit
-    ids = {case.id for case in drawn or min(order, key=len)}
+    rng = np.random.default_rng([seed, ROLES.index(role)])
+    ids = draw_units(units, n_wanted, rng, classes)
     return [case for case in cases if case.id in ids]
 
 
@@ -223,13 +245,6 @@ def _fraction(rule: Pick, role: str) -> float:
         expected = "a fraction between 0 and 1"
         raise ConfigError(f"split.{role}", found=f"{rule}", expected=expected, remedy=RULES)
     return rule
-
-
-def _units(cases: Sequence[Case]) -> list[list[Case]]:
-    units: dict[tuple[str, str], list[Case]] = {}
-    for case in cases:
-        units.setdefault(("case", case.id) if case.group is None else ("group", case.group), []).append(case)
-    return list(units.values())
 
 
 def _apart(cases: Sequence[Case], *taken: Sequence[Case] | None) -> list[Case]:

@@ -1,15 +1,16 @@
 """What values stand in masks, one file at a time, and what they look like taken together."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import label
 
+Number = TypeVar("Number", bound=np.generic)
 Kind = Literal["gray", "red", "color"]
 
 END = 0.12  # of the range: JPEG ringing at the usual qualities stays within it
@@ -18,7 +19,10 @@ MIN_SPAN = 16  # a smaller range leaves no room for interpolated levels
 FEW_LEVELS = 8
 MANY_CLASSES = 20  # more values than that, and they are objects
 MAX_LISTED = 4096  # distinct values kept per file
-EIGHT = np.ones((3, 3), bool)
+MOST_COUNTED = 1 << 17  # range of values that are counted in a table rather than sorted
+MOST_VOXELS = 1 << 22  # pieces and edges of larger volumes are looked at in a thinned copy
+FEW_OBJECTS = 4  # a volume of fewer values shows organs
+ALIKE = 4  # at most so many times larger is a large object than a small one (upper and lower quartile)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +37,11 @@ class Survey:
         Distinct values in order, and how many pixels have them; a color as the number 0xRRGGBB.
     n_pieces, n_touching : (n,) int64 arrays
         Connected pieces per value, and how many of them touch a smaller value other than 0. All zero for
-        masks of two values, and the latter for more than eight.
+        masks of two values, and the latter for volumes and for more than eight values.
     n_between, n_thick : int
         Pixels between the two ends of the range, and those left of them after eroding twice.
+    is_volume : bool
+        Whether the mask has three axes.
     """
 
     kind: Kind
@@ -45,6 +51,7 @@ class Survey:
     n_touching: NDArray[np.int64]
     n_between: int = 0
     n_thick: int = 0
+    is_volume: bool = False
 
 
 class Tally(NamedTuple):
@@ -55,26 +62,64 @@ class Tally(NamedTuple):
 
 
 def survey_mask(mask: NDArray[np.integer]) -> Survey:
-    """Count the values of one mask, (y, x) or (y, x, 3)."""
+    """Count the values of one mask, ([z,] y, x) or (y, x, 3).
+
+    All values are counted. Pieces and edges of a volume of more than four million voxels are looked at in
+    every second slice, row or column, as often as needed: which is enough to tell objects from organs.
+    """
     kind, codes = _as_codes(mask)
-    values, counts = _count(codes)
+    values, counts = count_values(codes)
     nothing = np.zeros(len(values), np.int64)
+    is_volume = codes.ndim == 3
     if len(values) <= 2:
-        return Survey(kind, values, counts, nothing, nothing)
+        return Survey(kind, values, counts, nothing, nothing, is_volume=is_volume)
+    n_all, codes = codes.size, _thinned(codes) if is_volume else codes
     gray = codes >> 16 if kind == "red" else codes
-    n_between, n_thick = (0, 0) if kind == "color" else _between(gray)
-    pieces = connected_pieces(codes)
-    firsts = np.unique(pieces, return_index=True)[1]
-    of_piece = codes.ravel()[firsts]
-    n_pieces = np.array([np.count_nonzero(of_piece == value) for value in values], np.int64)
-    n_pieces[values == 0] = 0
-    n_touching = _touching(gray, values if kind == "gray" else values >> 16)
-    return Survey(kind, values, counts, n_pieces, n_touching, n_between, n_thick)
+    n_between, n_thick = (0, 0) if kind == "color" else _between(gray, n_all / codes.size)
+    n_touching = nothing if is_volume else _touching(gray, values if kind == "gray" else values >> 16)
+    n_pieces = _count_pieces(codes, values)
+    return Survey(kind, values, counts, n_pieces, n_touching, n_between, n_thick, is_volume)
+
+
+def is_color(mask: NDArray[np.integer]) -> bool:
+    """Whether a mask is (y, x, 3) colors rather than a (z, y, x) volume, see `as_volume`."""
+    return mask.ndim == 3 and mask.shape[-1] == 3 and mask.dtype.kind == "u" and mask.dtype.itemsize <= 2
+
+
+def as_volume(values: NDArray[np.integer]) -> NDArray[np.integer]:
+    """See to it that a volume three voxels wide is not taken for colors: those are unsigned."""
+    return values.astype(np.int64) if is_color(values) else values
+
+
+def count_values(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count distinct values plane by plane, in little memory; of very many the most frequent.
+
+    Returns
+    -------
+    (n,) int64 array, (n,) int64 array
+        Values in order, and the number of pixels that have them; at most 4096.
+    """
+    low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, -1)
+    if high - low < MOST_COUNTED:
+        table = np.zeros(high - low + 1, np.int64)
+        for plane in planes(codes):
+            table += np.bincount(plane.astype(np.int64).ravel() - low, minlength=len(table))
+        values = np.flatnonzero(table)
+        values, counts = values + low, table[values]
+    else:
+        values, counts = _sorted_out(codes, low, high)
+    kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_LISTED])
+    return values[kept], counts[kept]
+
+
+def planes(values: NDArray[Number]) -> Iterable[NDArray[Number]]:
+    """Give a volume plane by plane, and a flat image as one; views."""
+    return values if values.ndim == 3 else [values]
 
 
 def connected_pieces(values: NDArray[np.integer | np.bool_]) -> NDArray[np.int32]:
     """Number the pieces of equal value that touch, also at corners; 0 stays 0."""
-    pieces: NDArray[np.integer] = label(values, background=0, connectivity=2)
+    pieces: NDArray[np.integer] = label(values, background=0, connectivity=values.ndim)
     return pieces.astype(np.int32)
 
 
@@ -126,23 +171,38 @@ def looks_interpolated(surveys: Sequence[Survey], total: Tally) -> bool:
 
 
 def looks_like_instances(surveys: Sequence[Survey], total: Tally) -> bool:
-    """Say whether every object has its own value, rather than every class."""
+    """Say whether every object has its own value, rather than every class.
+
+    In flat images it shows in the pieces: a class has many, an object one. In volumes an organ has one too,
+    so that there objects must also be more than a few, of much the same size, and either numbered through
+    or other ones in every file.
+    """
     used = [one for one in surveys if one.values.any()]
     values = [one.values[one.values != 0] for one in used]
     n_single = sum(int((_pieces(one) == 1).sum()) for one in used)
     single = n_single / max(sum(map(len, values)), 1)
     n_values = len(total.values[total.values != 0])
     repeated = sum(map(len, values)) / max(n_values * len(used), 1)  # mean share of files with a value
-    if n_values > MANY_CLASSES:
-        return single >= 0.6 or repeated < 0.5
     most = max(map(len, values), default=0)
     varying = len({len(one) for one in values}) > 1
     numbered = all(np.array_equal(one, np.arange(1, len(one) + 1)) for one in values)
+    if any(one.is_volume for one in used):
+        changing = repeated < 0.5 or (numbered and (varying or n_values > MANY_CLASSES))
+        return changing and single >= 0.6 and most > FEW_OBJECTS and _alike(used)
+    if n_values > MANY_CLASSES:
+        return single >= 0.6 or repeated < 0.5
     if single >= 0.9 and (
         (numbered and ((varying and most > 2) or most >= 10)) or (repeated < 0.5 and most > 2)
     ):
         return True
     return n_values <= FEW_LEVELS and _looks_colored_to_touch(used, total)
+
+
+def _alike(surveys: Sequence[Survey]) -> bool:
+    """Say whether most objects are of similar size, as cells are and organs are not."""
+    sizes = np.concatenate([one.counts[one.values != 0] for one in surveys])
+    small, large = np.quantile(sizes, (0.25, 0.75))
+    return bool(large <= ALIKE * small)
 
 
 def _looks_colored_to_touch(surveys: Sequence[Survey], total: Tally) -> bool:
@@ -165,7 +225,7 @@ def _looks_colored_to_touch(surveys: Sequence[Survey], total: Tally) -> bool:
 
 
 def _as_codes(mask: NDArray[np.integer]) -> tuple[Kind, NDArray[np.integer]]:
-    if mask.ndim == 2:
+    if not is_color(mask):
         return "gray", mask
     red, green, blue = (mask[..., k].astype(np.int64) for k in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
@@ -173,24 +233,46 @@ def _as_codes(mask: NDArray[np.integer]) -> tuple[Kind, NDArray[np.integer]]:
     return ("color" if green.any() or blue.any() else "red"), red << 16 | green << 8 | blue
 
 
-def _count(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count distinct values, the common case of two of them without sorting."""
-    low, high = codes.min(), codes.max()
-    ends = [np.count_nonzero(codes == value) for value in (low, high)]
-    if low == high:
-        return np.array([low], np.int64), np.array([codes.size], np.int64)
+def _sorted_out(
+    codes: NDArray[np.integer], low: int, high: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count far-apart values, the common case of two of them without sorting."""
+    ends = [int(np.count_nonzero(codes == value)) for value in (low, high)]
     if sum(ends) == codes.size:
         return np.array([low, high], np.int64), np.array(ends, np.int64)
-    values, counts = np.unique(codes, return_counts=True)
-    kept = np.sort(np.argsort(-counts, kind="stable")[:MAX_LISTED])
-    return values[kept].astype(np.int64), counts[kept].astype(np.int64)
+    total: Counter[int] = Counter()
+    for plane in planes(codes):
+        values, counts = np.unique(plane, return_counts=True)
+        total.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    listed = sorted(total)
+    return np.array(listed, np.int64), np.array([total[value] for value in listed], np.int64)
 
 
-def _between(gray: NDArray[np.integer]) -> tuple[int, int]:
+def _thinned(codes: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Leave out every second plane across the longest axis, until few voxels are left."""
+    while codes.size > MOST_VOXELS:
+        axis = int(np.argmax(codes.shape))
+        codes = codes[tuple(slice(None, None, 2 if k == axis else 1) for k in range(3))]
+    return np.ascontiguousarray(codes)
+
+
+def _count_pieces(codes: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    pieces = connected_pieces(codes)
+    value_of = np.zeros(int(pieces.max()) + 1, np.int64)
+    value_of[pieces.ravel()] = codes.ravel()  # all pixels of a piece say the same
+    seen, n = np.unique(value_of[1:], return_counts=True)
+    n_pieces = np.zeros(len(values), np.int64)
+    listed = np.isin(seen, values)
+    n_pieces[np.searchsorted(values, seen[listed])] = n[listed]
+    return n_pieces
+
+
+def _between(gray: NDArray[np.integer], scale: float) -> tuple[int, int]:
     low, high = int(gray.min()), int(gray.max())
     margin = END * (high - low)
-    between = (gray > low + margin) & (gray < high - margin)
-    return int(between.sum()), int(ndimage.binary_erosion(between, EIGHT, iterations=2).sum())
+    between = ((gray > low + margin) & (gray < high - margin)).view(np.uint8)
+    thick = ndimage.minimum_filter(between, 5, mode="constant", cval=1)  # eroded twice by a cube of 3
+    return round(np.count_nonzero(between) * scale), round(np.count_nonzero(thick) * scale)
 
 
 def _touching(gray: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -199,7 +281,7 @@ def _touching(gray: NDArray[np.integer], values: NDArray[np.int64]) -> NDArray[n
         for k, value in enumerate(values):
             if value > 1:
                 pieces = connected_pieces(gray == value)
-                near = ndimage.binary_dilation((gray > 0) & (gray < value), EIGHT)
+                near = ndimage.binary_dilation((gray > 0) & (gray < value), np.ones((3, 3), bool))
                 touching[k] = np.count_nonzero(np.unique(pieces[near]))
     return touching
 

@@ -1,0 +1,183 @@
+"""A dataset in one HDF5 file: images, truth, fields of view, groups, splits and what the masks mean."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet import __version__
+from seglet.core.errors import FormatError, MissingExtra
+from seglet.core.events import Event, Tell, quiet
+from seglet.core.image import IGNORE, LabelClass, Labels, Sample
+from seglet.core.storage import whole_file
+from seglet.data.cases import Case, Dataset
+from seglet.data.layouts import Layout
+from seglet.data.masks import encode
+from seglet.data.samples import read_sample
+from seglet.io import hdf5
+from seglet.io.sources import File
+
+PACK_VERSION = 1
+MARK = "seglet_pack"  # attribute that tells a pack from other HDF5 files
+UNLABELLED = 2**31 - 1  # object number of pixels that nobody labelled
+LAYOUT = Layout(name="HDF5 pack", image="{id}.h5")
+
+
+def write_pack(
+    dataset: Dataset,
+    labels: Labels | None,
+    out: Path,
+    roles: Mapping[str, str] | None = None,
+    tell: Tell = quiet,
+) -> None:
+    """Write a dataset as one file, chunked and compressed; one case is in memory at a time.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        What is packed, unlabelled cases too.
+    labels : Labels or None
+        How its masks are written; None where there are none.
+    out : Path
+        The file, whole or not at all.
+    roles : mapping or None
+        Part of each case, by id: ``train``, ``validation`` or ``test``; the dataset's own where None.
+    tell : callable
+        Hears of progress.
+
+    Raises
+    ------
+    SegletError
+        If a file of the dataset cannot be read.
+    StorageError
+        If the disk is full.
+    """
+    with whole_file(out) as aside:
+        written: Labels | None = None
+        for number, case in enumerate(dataset.cases):
+            tell(Event("packing", case.id, number, len(dataset.cases)))
+            place = f"cases/{number:05}"
+            sample = read_sample(case, labels)
+            hdf5.write(aside, sample.image, f"{place}/image")
+            if sample.labels is not None and labels is not None:
+                written = _packed_labels(labels, with_objects=sample.objects is not None)
+                _put(aside, sample, _truth(sample, labels, written), f"{place}/labels")
+            for name in ("fov", "second"):
+                mask = getattr(sample, name)
+                if mask is not None:
+                    _put(aside, sample, mask.astype(np.uint8), f"{place}/{name}")
+            role = case.split if roles is None else roles.get(case.id)
+            _mark(aside, place, {"id": case.id, "group": case.group, "split": role})
+        about: dict[str, object] = {"layout": dataset.layout.name, "channels": list(dataset.channels), "seglet": __version__}
+        about["labels"] = None if written is None else written.model_dump(mode="json")
+        _mark(aside, "", {MARK: PACK_VERSION, **{key: json.dumps(value) for key, value in about.items()}})
+    tell(Event("packing", f"{len(dataset.cases)} cases in {out}", len(dataset.cases), len(dataset.cases)))
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a file is a pack, rather than any other HDF5 file or none at all."""
+    if path.suffix.lower() not in hdf5.SUFFIXES or not path.is_file():
+        return False
+    h5py = _h5py(path)
+    try:
+        with h5py.File(path, "r") as file:
+            return MARK in file.attrs
+    except OSError:
+        return False
+
+
+def open_pack(path: Path) -> Dataset:
+    """List the cases of a pack.
+
+    Raises
+    ------
+    FormatError
+        If it is damaged, or was written by a newer version.
+    """
+    try:
+        with _h5py(path).File(path, "r") as file:
+            version = int(file.attrs[MARK])
+            if version > PACK_VERSION:
+                raise FormatError(
+                    path,
+                    found=f"a pack of version {version}",
+                    expected=f"at most {PACK_VERSION}",
+                    remedy="Install a newer seglet.",
+                )
+            about = {key: json.loads(file.attrs[key]) for key in ("layout", "channels", "labels")}
+            cases = [_case(path, f"cases/{key}", group) for key, group in sorted(file["cases"].items())]
+    except (OSError, KeyError, ValueError) as error:
+        raise FormatError(
+            path,
+            found=f"a pack that cannot be read ({error})",
+            expected="the file as `seglet pack` wrote it",
+            remedy="Copy the file again, or pack the dataset anew.",
+        ) from error
+    labels = None if about["labels"] is None else Labels(**about["labels"])
+    layout = LAYOUT.model_copy(update={"name": about["layout"]})
+    return Dataset(path, layout, tuple(cases), channels=tuple(about["channels"]), labels=labels)
+
+
+def _case(path: Path, place: str, group: Any) -> Case:
+    name = str(group.attrs["id"])
+    files = {
+        role: File(path.parent, path.name, f"{place}/{role}", f"{path.name}/{name}{suffix}.h5")
+        for role, suffix in (("image", ""), ("labels", "_labels"), ("fov", "_fov"), ("second", "_second"))
+        if role in group
+    }
+    return Case(
+        id=name,
+        images=(files["image"],),
+        labels=(files["labels"],) if "labels" in files else (),
+        fov=files.get("fov"),
+        second=files.get("second"),
+        split=group.attrs.get("split"),
+        group=group.attrs.get("group"),
+    )
+
+
+def _packed_labels(labels: Labels, *, with_objects: bool) -> Labels:
+    """How truth stands in a pack: objects by their numbers, else the masks' own values, else indexes."""
+    if with_objects:
+        return Labels(encoding="instances", classes=labels.classes, ignore=UNLABELLED)
+    values = [one.value for one in labels.classes]
+    if labels.encoding == "values" and all(isinstance(value, int) for value in values):
+        free = next(value for value in (IGNORE, *range(IGNORE)) if value not in values)
+        ignore = labels.ignore if isinstance(labels.ignore, int) else free
+        return Labels(classes=labels.classes, ignore=ignore)
+    classes = tuple(LabelClass(name=name, value=index) for index, name in enumerate(labels.names))
+    return Labels(classes=classes, ignore=IGNORE)
+
+
+def _truth(sample: Sample, labels: Labels, written: Labels) -> NDArray[np.integer]:
+    indexes = np.asarray(sample.labels)
+    if written.encoding == "instances":
+        return np.where(indexes == IGNORE, UNLABELLED, np.asarray(sample.objects)).astype(np.int32)
+    return encode(indexes, written)
+
+
+def _put(path: Path, sample: Sample, values: NDArray[Any], part: str) -> None:
+    hdf5.write(path, replace(sample.image, pixels=values[None]), part)
+
+
+def _mark(path: Path, place: str, attributes: Mapping[str, object]) -> None:
+    with _h5py(path).File(path, "r+") as file:
+        node = file[place] if place else file
+        node.attrs.update({key: value for key, value in attributes.items() if value is not None})
+
+
+def _h5py(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtra(
+            path,
+            found="an HDF5 file, but no h5py",
+            expected="the extra 'large'",
+            remedy="Install it: pip install 'seglet[large]'.",
+        ) from error
+    return h5py
