@@ -7,10 +7,25 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from seglet.core.errors import GeometryError
-from seglet.preprocessing.intensity import MAX_LOOKED_AT, Normalization, normalize, to_color, top_of
+from seglet.preprocessing.intensity import (
+    MAX_LOOKED_AT,
+    IntensityScale,
+    Normalization,
+    measure,
+    measure_ct,
+    scale,
+    to_color,
+    top_of,
+    window_scale,
+)
 
 QUICK = settings(max_examples=40, deadline=None)
+SOME = IntensityScale(low=-10, high=30, zero=10, unit=5)
 RAMP = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+
+
+def normalize(pixels: np.ndarray, kind: Normalization, top: float) -> np.ndarray:
+    return scale(pixels, measure(pixels, kind, top))
 
 
 def test_gray_of_rgb_is_the_luma() -> None:
@@ -94,7 +109,7 @@ def test_constant_channel_becomes_zero_and_the_others_do_not(kind: Normalization
     assert result[1].max() > 0
 
 
-@pytest.mark.parametrize("kind", ["standardize", "rescale", "divide"])
+@pytest.mark.parametrize("kind", ["standardize", "rescale"])
 @pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
 def test_gap_counts_as_the_smallest_value(kind: Normalization, gap: float) -> None:
     holed, filled = RAMP + 5, RAMP + 5
@@ -102,8 +117,18 @@ def test_gap_counts_as_the_smallest_value(kind: Normalization, gap: float) -> No
     np.testing.assert_array_equal(normalize(holed, kind, 2), normalize(filled, kind, 2))
 
 
+@pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
+def test_gap_counts_as_zero_where_intensities_are_only_divided(gap: float) -> None:
+    holed = np.array([[gap, 4]], np.float32)
+    assert normalize(holed, "divide", 2).tolist() == [[0, 2]]
+
+
 def test_channel_of_gaps_alone_becomes_zero() -> None:
     assert (normalize(np.full((1, 3, 3), np.nan, np.float32), "standardize", 1) == 0).all()
+
+
+def test_difference_that_float32_cannot_tell_counts_as_none() -> None:
+    assert (normalize(RAMP * np.float32(1e-44), "standardize", 1) == 0).all()
 
 
 def test_faint_image_is_standardized_too() -> None:
@@ -137,3 +162,38 @@ def test_unit_of_the_intensities_does_not_matter(pixels: np.ndarray, factor: flo
     pixels = pixels.astype(np.float32)
     once = normalize(pixels, "standardize", 1)
     np.testing.assert_allclose(normalize(pixels * factor + offset, "standardize", 1), once, atol=2e-3)
+
+
+def test_scale_clips_shifts_and_divides() -> None:
+    pixels = np.array([[-100, -10, 0, 10, 30, 100]], np.float32)
+    assert scale(pixels, [SOME]).tolist() == [[-4, -4, -2, 0, 4, 4]]
+    assert pixels[0, 0] == -100  # untouched
+
+
+def test_gaps_count_as_the_lower_end_of_a_scale() -> None:
+    assert scale(np.array([[np.nan, np.inf, 10]], np.float32), [SOME]).tolist() == [[-4, -4, 0]]
+
+
+def test_scale_of_a_part_is_the_part_of_the_scaled() -> None:
+    pixels = np.random.default_rng(0).normal(100, 20, (2, 6, 30, 20)).astype(np.float32)
+    scales = measure(pixels, "standardize", 1)
+    part = (slice(None), slice(1, 4), slice(5, 20), slice(3, 9))
+    np.testing.assert_array_equal(scale(pixels[part], scales), scale(pixels, scales)[part])
+
+
+def test_each_channel_has_its_scale() -> None:
+    scaled = scale(np.full((2, 1, 1), 30, np.float32), [SOME, window_scale(-30, 90)])
+    assert scaled.ravel().tolist() == [4, 0]
+
+
+def test_window_ends_become_minus_two_and_two() -> None:
+    pixels = np.array([[-1000, -160, 40, 240, 3000]], np.float32)
+    assert scale(pixels, [window_scale(-160, 240)]).tolist() == [[-2, -2, 0, 2, 2]]
+
+
+def test_scale_of_computed_tomography_is_that_of_its_foreground() -> None:
+    intensities = np.arange(1001.0)[None]  # percentiles 5 and 995
+    (found,) = measure_ct(intensities)
+    clipped = np.clip(intensities, 5, 995)
+    assert (found.low, found.high) == (5, 995)
+    assert (found.zero, found.unit) == pytest.approx((clipped.mean(), clipped.std()))

@@ -1,18 +1,41 @@
-"""Intensities as pure functions: arrays in, float32 arrays out."""
+"""Intensities: brought to the network's channels and to a common scale."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seglet.core.config import Config
 from seglet.core.errors import GeometryError
 
-Normalization = Literal["standardize", "rescale", "divide"]
+Normalization = Literal["standardize", "rescale", "divide", "ct"]
 Color = Literal["gray", "rgb", "as_is"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 CLIP_PERCENTILES = (0.5, 99.5)
 MAX_LOOKED_AT = 200_000  # pixels a percentile is taken from; its error is far below the noise of an image
+FAINTEST = 1e-30  # range of intensities that float32 still tells from none, and its deviation too
+WINDOW_SPAN = 4  # of a window's intensities after scaling: from -2 to 2, as wide as standardized ones
+
+
+class IntensityScale(Config):
+    """What is done to the intensities of one channel: clipped, then (intensity - zero) / unit.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends that intensities are clipped at; infinite where they are not.
+    zero : float
+        Intensity that becomes 0.
+    unit : float
+        Difference of intensities that becomes 1.
+    """
+
+    low: float
+    high: float
+    zero: float
+    unit: float
 
 
 def to_color(pixels: NDArray[Any], color: Color, n_channels: int) -> NDArray[np.float32]:
@@ -20,12 +43,17 @@ def to_color(pixels: NDArray[Any], color: Color, n_channels: int) -> NDArray[np.
 
     Parameters
     ----------
-    pixels : (c, y, x) array
+    pixels : (c, [z,] y, x) array
         Intensities in any dtype.
     color : str
         ``gray``: luma of RGB, or the only channel. ``rgb``: three channels, gray repeated. ``as_is``.
     n_channels : int
         Channels the network expects.
+
+    Returns
+    -------
+    (n_channels, [z,] y, x) float32 array
+        Never `pixels` itself.
 
     Raises
     ------
@@ -52,45 +80,99 @@ def top_of(dtype: np.dtype[Any]) -> float:
     return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
 
 
-def normalize(pixels: NDArray[np.float32], kind: Normalization, top: float) -> NDArray[np.float32]:
-    """Bring intensities to a common scale, image by image.
+def measure(pixels: NDArray[np.float32], kind: Normalization, top: float) -> tuple[IntensityScale, ...]:
+    """Find the scale of each channel of one image.
+
+    An image is measured whole: what counts as its object is not known before it is segmented, and a
+    background of zeros is the same in training and prediction.
 
     Parameters
     ----------
-    pixels : (c, y, x) float32 array
-        Intensities.
+    pixels : (c, ...) float32 array
+        Intensities. Values that are no finite number are left out.
     kind : str
-        ``standardize``: clip at the 0.5th and 99.5th percentile, then mean 0 and standard deviation 1 per
-        channel. ``rescale``: the same percentiles become 0 and 1. ``divide``: by `top`.
+        ``standardize``: clip at the 0.5th and 99.5th percentile, then mean 0 and standard deviation 1.
+        ``rescale``: the same percentiles become 0 and 1. ``divide``: by `top`. (``ct`` is not measured on
+        one image, see `measure_ct`.)
     top : float
         Largest value of the file's type, so that 8-bit images are divided by 255.
 
     Returns
     -------
-    (c, y, x) float32 array
-        A constant channel becomes 0, unless it is only divided. Values that are no finite number count
-        as the channel's smallest.
+    tuple of IntensityScale
+        One per channel. By its own scale a constant channel becomes 0, unless it is only divided.
     """
-    if not np.isfinite(pixels).all():
-        pixels = np.stack([_fill_gaps(channel) for channel in pixels])
     if kind == "divide":
-        return pixels / np.float32(top)
-    return np.stack([_normalize_channel(channel, kind) for channel in pixels])
+        return (IntensityScale(low=-np.inf, high=np.inf, zero=0, unit=top),) * len(pixels)
+    return tuple(_measure_channel(channel, kind) for channel in pixels)
 
 
-def _fill_gaps(channel: NDArray[np.float32]) -> NDArray[np.float32]:
-    finite = np.isfinite(channel)
-    return np.where(finite, channel, np.min(channel, where=finite, initial=np.inf) if finite.any() else 0)
+def measure_ct(intensities: NDArray[np.floating]) -> tuple[IntensityScale, ...]:
+    """The scale of computed tomography, one for all images: its intensities have a meaning of their own.
+
+    Parameters
+    ----------
+    intensities : (c, n) array
+        Of the foreground of all training images: clipped at its 0.5th and 99.5th percentile, it gets mean 0
+        and standard deviation 1.
+    """
+    return measure(intensities.astype(np.float32), "standardize", 1)
 
 
-def _normalize_channel(channel: NDArray[np.float32], kind: Normalization) -> NDArray[np.float32]:
+def window_scale(low: float, high: float) -> IntensityScale:
+    """The scale of a window: clipped at its ends, which become -2 and 2."""
+    return IntensityScale(low=low, high=high, zero=(low + high) / 2, unit=(high - low) / WINDOW_SPAN)
+
+
+def scale(pixels: NDArray[np.float32], scales: Sequence[IntensityScale]) -> NDArray[np.float32]:
+    """Apply scales that were measured on this image, a part of it, or on others.
+
+    Parameters
+    ----------
+    pixels : (c, ...) float32 array
+        Intensities. Values that are no finite number count as the lower end, as 0 where there is none.
+    scales : sequence of IntensityScale
+        One per channel.
+
+    Returns
+    -------
+    (c, ...) float32 array
+        A new array.
+    """
+    scaled = np.empty_like(pixels)
+    for channel, measured, result in zip(pixels, scales, scaled, strict=True):
+        if not np.isfinite(channel).all():
+            filling = measured.low if np.isfinite(measured.low) else 0.0
+            channel = np.where(np.isfinite(channel), channel, np.float32(filling))
+        np.clip(channel, np.float32(measured.low), np.float32(measured.high), out=result)
+        result -= np.float32(measured.zero)
+        result /= np.float32(measured.unit)
+    return scaled
+
+
+def _measure_channel(channel: NDArray[np.float32], kind: Normalization) -> IntensityScale:
+    if not (finite := np.isfinite(channel)).all():
+        channel = np.where(finite, channel, np.min(channel, where=finite, initial=np.inf))
+    if not np.isfinite(channel).all():
+        return IntensityScale(low=0, high=0, zero=0, unit=1)
     looked_at = channel.ravel()[:: max(1, channel.size // MAX_LOOKED_AT)]
-    low, high = (np.float32(v) for v in np.percentile(looked_at, CLIP_PERCENTILES))
+    low, high = (float(np.float32(v)) for v in np.percentile(looked_at, CLIP_PERCENTILES))
     if not high > low:
-        low, high = channel.min(), channel.max()
-    if not high > low:
-        return np.zeros_like(channel)
-    clipped = np.clip(channel, low, high)
+        low, high = float(channel.min()), float(channel.max())
+    if not high - low > FAINTEST:
+        return IntensityScale(low=low, high=low, zero=low, unit=1)
     if kind == "rescale":
-        return (clipped - low) / (high - low)
-    return np.asarray((clipped - clipped.mean()) / clipped.std(dtype=np.float64), np.float32)
+        return IntensityScale(low=low, high=high, zero=low, unit=high - low)
+    mean, deviation = _moments(channel, low, high)
+    return IntensityScale(low=low, high=high, zero=mean, unit=deviation)
+
+
+def _moments(channel: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
+    """Mean and standard deviation between the ends, summed in float64 without a copy in float64."""
+    shares = np.clip(channel, np.float32(low), np.float32(high))
+    shares -= np.float32(low)
+    shares /= np.float32(high - low)  # the squares of faint intensities are below float32's range
+    mean = float(shares.mean(dtype=np.float64))
+    shares -= np.float32(mean)
+    deviation = float(np.square(shares, out=shares).mean(dtype=np.float64)) ** 0.5
+    return low + mean * (high - low), deviation * (high - low)

@@ -1,0 +1,73 @@
+"""Apply the plan's channels and intensities, to an image in memory or to parts of one on disk."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet.core.image import Image, StoredImage
+from seglet.preprocessing.boxes import spread_boxes
+from seglet.preprocessing.intensity import Color, IntensityScale, measure, scale, to_color, top_of
+from seglet.preprocessing.plan import Plan
+
+
+@dataclass(frozen=True)
+class NormalizationRecord:
+    """What is done to the intensities of one image, wherever in it they are.
+
+    Attributes
+    ----------
+    color, n_channels
+        See `seglet.preprocessing.intensity.to_color`.
+    scales : tuple of IntensityScale
+        One per channel.
+    """
+
+    color: Color
+    n_channels: int
+    scales: tuple[IntensityScale, ...]
+
+
+def normalize_image(image: Image, plan: Plan) -> NDArray[np.float32]:
+    """Normalize all of an image in memory, (c, [z,] y, x)."""
+    pixels = to_color(image.pixels, plan.color, plan.n_channels)
+    return scale(pixels, _scales(pixels, plan, image.pixels.dtype))
+
+
+def normalization_of(stored: StoredImage, plan: Plan) -> NormalizationRecord:
+    """Measure an image on disk: all of it where it is small or cannot be read in part, else boxes of it.
+
+    Raises
+    ------
+    GeometryError
+        If the image's channels do not fit the plan.
+    """
+    whole = tuple(slice(0, n) for n in stored.shape)
+    boxes = spread_boxes(stored.shape) if stored.is_random else [whole]
+    read = [stored.read(box).reshape(stored.n_channels, -1) for box in boxes]
+    pixels = to_color(np.concatenate(read, axis=1), plan.color, plan.n_channels)
+    return NormalizationRecord(plan.color, plan.n_channels, _scales(pixels, plan, stored.dtype))
+
+
+def normalize_part(pixels: NDArray[Any], record: NormalizationRecord) -> NDArray[np.float32]:
+    """Normalize a part of the image that `record` was measured on.
+
+    Parameters
+    ----------
+    pixels : (c, [z,] y, x) array
+        As `StoredImage.read` gives it.
+    record : NormalizationRecord
+        From `normalization_of`.
+
+    Returns
+    -------
+    (n_channels, [z,] y, x) float32 array
+    """
+    return scale(to_color(pixels, record.color, record.n_channels), record.scales)
+
+
+def _scales(pixels: NDArray[np.float32], plan: Plan, dtype: np.dtype[Any]) -> tuple[IntensityScale, ...]:
+    if plan.intensity is not None:
+        return plan.intensity
+    return measure(pixels, plan.normalization, top_of(dtype))
