@@ -20,6 +20,7 @@ from seglet.model import (
     Model,
     ModelCard,
     PredictConfig,
+    ensemble_of,
     load_model,
     n_outputs,
     save_model,
@@ -43,6 +44,8 @@ def _plan(**changed: Any) -> Plan:
         patch_size=(8, 8),
         batch_size=2,
         channels=(4, 8),
+        strides=((2, 2),),
+        kernels=((3, 3), (3, 3)),
         n_channels=1,
         n_classes=2,
         training_memory=1,
@@ -283,6 +286,66 @@ def test_new_model_replaces_the_old_one(saved: Path) -> None:
     save_model(_trained(seed=9), saved)
     _assert_same(load_model(saved), _trained(seed=9))
     assert list(saved.parent.iterdir()) == [saved]
+
+
+def _probabilities(model: Model, image: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.sigmoid(model.network.eval()(image))
+
+
+def test_ensemble_averages_its_models_and_survives_its_folder(tmp_path: Path) -> None:
+    models = [_trained(seed) for seed in (1, 2, 3)]
+    image = torch.randn(1, 1, 16, 16)
+    expected = torch.stack([_probabilities(model, image) for model in models]).mean(0)
+    ensemble = ensemble_of(models)
+    torch.testing.assert_close(_probabilities(ensemble, image), expected)
+    again = load_model(save_model(ensemble, tmp_path / "model"))
+    _assert_same(again, ensemble)
+    assert again.card.members == 3
+    assert torch.equal(_probabilities(again, image), _probabilities(ensemble, image))
+
+
+def test_ensembles_are_joined_member_by_member() -> None:
+    first, second, third = (_trained(seed) for seed in (1, 2, 3))
+    joined = ensemble_of([ensemble_of([first, second]), third])
+    image = torch.randn(1, 1, 8, 8)
+    expected = torch.stack([_probabilities(model, image) for model in (first, second, third)]).mean(0)
+    torch.testing.assert_close(_probabilities(joined, image), expected)
+
+
+def test_ensemble_takes_the_mean_threshold_and_no_ones_scores() -> None:
+    models = [Model(_trained().network, _card(threshold=value)) for value in (0.2, 0.4)]
+    card = ensemble_of(models).card
+    assert card.threshold == pytest.approx(0.3)
+    assert card.scores == {}
+
+
+def test_ensemble_of_one_is_that_model() -> None:
+    model = _trained()
+    assert ensemble_of([model]) is model
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"plan": _plan(normalization="rescale")},
+        {"plan": _plan(channels=(4, 9))},
+        {"labels": LABELS.model_copy(update={"ignore": None})},
+    ],
+)
+def test_models_that_see_images_differently_make_no_ensemble(changed: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match="ensemble"):
+        ensemble_of([_trained(), Model(_trained().network, _card(**changed))])
+
+
+def test_sizes_of_training_may_differ_in_an_ensemble() -> None:
+    other = _card(plan=_plan(batch_size=3, training_memory=9))
+    assert ensemble_of([_trained(), untrained(other)]).card.members == 2
+
+
+def test_members_start_from_different_weights() -> None:
+    first, second = untrained(_card(members=2)).network.members  # type: ignore[misc]
+    assert not torch.equal(first.head.weight, second.head.weight)
 
 
 @pytest.mark.parametrize("setting", [{"window": 0}, {"margin": -1}, {"window": 64, "margin": 32}])

@@ -1,5 +1,6 @@
 """The only hand-over between training and all that follows: one folder, safetensors and YAML, no pickle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -14,6 +15,7 @@ from seglet.core.config import Config
 from seglet.core.errors import ModelError
 from seglet.core.image import Labels
 from seglet.core.storage import whole_folder
+from seglet.networks.ensemble import Ensemble
 from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
 from seglet.preprocessing.plan import Plan
@@ -27,25 +29,28 @@ class PredictConfig(Config):
 
     Attributes
     ----------
-    window : int
-        Side of the windows that large images are cut into, in pixels of the plan's grid.
-    margin : int
-        Half of what neighboring windows share and blend.
+    window : int or None
+        Side of the windows that large images are cut into, in pixels of the plan's grid; where None, 512,
+        and for a network of volumes up to twice its patch.
+    margin : int or None
+        Half of what neighboring windows share and blend; where None, 32, and for a network of volumes a
+        quarter of its patch.
     flips : bool
-        Whether the mean over four mirrored versions is taken; four times the cost.
+        Whether the mean over all mirrored versions is taken, four of an image and eight of a volume, at as
+        many times the cost.
     precision : str
         ``auto`` measures which arithmetic is fastest, anew each time; ``fp32`` or ``bf16`` where results
         are to be repeated to the last digit.
     """
 
-    window: Annotated[int, Field(gt=0)] = 512
-    margin: Annotated[int, Field(ge=0)] = 32
+    window: Annotated[int, Field(gt=0)] | None = None
+    margin: Annotated[int, Field(ge=0)] | None = None
     flips: bool = False
     precision: PrecisionChoice = "auto"
 
     @model_validator(mode="after")
     def _window_has_core(self) -> Self:
-        if self.window <= 2 * self.margin:
+        if self.window is not None and self.margin is not None and self.window <= 2 * self.margin:
             raise ValueError(f"a window larger than twice the margin, {2 * self.margin + 1} or more")
         return self
 
@@ -63,6 +68,8 @@ class ModelCard(Config):
         Name of the recipe it was trained by.
     network, plan, labels, predict
         How to build the network, prepare images, write masks and cover large images.
+    members : int
+        Networks whose probabilities are averaged; each is as `network` and `plan` say.
     threshold : float
         Probability above which a pixel is foreground; for two classes.
     threshold_from : str
@@ -78,6 +85,7 @@ class ModelCard(Config):
     plan: Plan
     labels: Labels
     predict: PredictConfig = PredictConfig()
+    members: Annotated[int, Field(gt=0)] = 1
     threshold: float = 0.5
     threshold_from: str = "default"
     scores: dict[str, float | None] = Field(default_factory=dict)
@@ -90,12 +98,57 @@ class Model:
     network: nn.Module
     card: ModelCard
 
+    @property
+    def threshold(self) -> float | None:
+        """Probability above which a pixel is foreground; None for several classes."""
+        return self.card.threshold if self.card.plan.n_classes == 2 else None
+
 
 def untrained(card: ModelCard, *, seed: int = 0) -> Model:
     """A model with freshly drawn weights."""
-    plan = card.plan
-    network = make_network(card.network, plan.n_channels, n_outputs(plan), plan.channels, seed=seed)
-    return Model(network, card)
+    outputs = n_outputs(card.plan)
+    members = [make_network(card.network, card.plan, outputs, seed=seed + n) for n in range(card.members)]
+    return Model(Ensemble(members) if card.members > 1 else members[0], card)
+
+
+def ensemble_of(models: Sequence[Model]) -> Model:
+    """One model that averages the probabilities of several; its threshold is the mean of theirs.
+
+    Raises
+    ------
+    ModelError
+        If they do not see images alike, or name other classes.
+    """
+    cards = [model.card for model in models]
+    if any(_sight(card) != _sight(cards[0]) for card in cards):
+        raise ModelError(
+            "ensemble",
+            found="models that differ in their network, preparation of images or classes",
+            expected="models of the same recipe and plan",
+            remedy="Train all of them with the same settings.",
+        )
+    if len(models) == 1:
+        return models[0]
+    changed = {
+        "members": sum(card.members for card in cards),
+        "threshold": sum(card.threshold for card in cards) / len(cards),
+        "threshold_from": f"mean of {len(cards)} models",
+        "scores": {},
+    }
+    members = [
+        member
+        for model in models
+        for member in (model.network.members if isinstance(model.network, Ensemble) else [model.network])
+    ]
+    return Model(Ensemble(members).eval(), cards[0].model_copy(update=changed))
+
+
+def _sight(card: ModelCard) -> dict[str, Any]:
+    """All of a card that the members of an ensemble have in common."""
+    of_training = {"batch_size", "training_memory"}
+    return card.model_dump(include={"network", "labels", "predict"}) | card.plan.model_dump(
+        exclude=of_training
+    )
 
 
 def n_outputs(plan: Plan) -> int:

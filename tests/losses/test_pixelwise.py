@@ -72,3 +72,13 @@ def test_certain_and_wrong_stays_finite(k: int) -> None:
     logits[:, 0] = 1000
     labels = torch.full((1, 1, 1), 1 if k == 2 else 0)
     assert math.isfinite(float(cross_entropy(logits, labels, torch.ones(1, 1, 1))))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_volume_costs_as_much_as_its_slices_side_by_side(k: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, k, 4, 5, 6, generator=generator)
+    labels = torch.randint(0, max(2, k), (2, 4, 5, 6), generator=generator)
+    weights = torch.rand(2, 4, 5, 6, generator=generator)
+    flat = cross_entropy(logits.flatten(2, 3), labels.flatten(1, 2), weights.flatten(1, 2))
+    torch.testing.assert_close(cross_entropy(logits, labels, weights), flat)

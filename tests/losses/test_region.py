@@ -85,3 +85,13 @@ def test_nothing_counted_has_no_gradient() -> None:
     (gradient,) = torch.autograd.grad(loss, logits)
     assert loss.item() == 0
     assert not gradient.any()
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_volume_costs_as_much_as_its_slices_side_by_side(k: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, k, 4, 5, 6, generator=generator)
+    labels = torch.randint(0, max(2, k), (2, 4, 5, 6), generator=generator)
+    weights = torch.randint(0, 3, (2, 4, 5, 6), generator=generator).float()
+    flat = dice_loss(logits.flatten(2, 3), labels.flatten(1, 2), weights.flatten(1, 2))
+    torch.testing.assert_close(dice_loss(logits, labels, weights), flat)

@@ -21,7 +21,9 @@ from seglet.networks.blocks import (
 
 
 def _block(norm: Norm = "batch", dropout: float = 0.0, n_convolutions: int = 2) -> ConvBlock:
-    return ConvBlock(3, 8, norm=norm, activation="relu", dropout=dropout, n_convolutions=n_convolutions)
+    return ConvBlock(
+        3, 8, (3, 3), norm=norm, activation="relu", dropout=dropout, n_convolutions=n_convolutions
+    )
 
 
 def test_tables_hold_every_choice() -> None:
@@ -30,14 +32,26 @@ def test_tables_hold_every_choice() -> None:
 
 
 @pytest.mark.parametrize(("norm", "activation"), list(product(get_args(Norm), get_args(Activation))))
-def test_block_keeps_the_size(norm: Norm, activation: Activation) -> None:
-    block = ConvBlock(3, 8, norm=norm, activation=activation, dropout=0.1, n_convolutions=2)
-    assert block(torch.zeros(2, 3, 5, 7)).shape == (2, 8, 5, 7)
+@pytest.mark.parametrize("kernel", [(3, 3), (1, 3), (3, 3, 3), (1, 3, 3)])
+def test_block_keeps_the_size(norm: Norm, activation: Activation, kernel: tuple[int, ...]) -> None:
+    block = ConvBlock(3, 8, kernel, norm=norm, activation=activation, dropout=0.1, n_convolutions=2)
+    size = (4, 5, 7)[-len(kernel) :]
+    assert block(torch.zeros(2, 3, *size)).shape == (2, 8, *size)
+
+
+def test_kernel_of_one_keeps_slices_apart() -> None:
+    block = ConvBlock(1, 4, (1, 3, 3), norm="none", activation="relu", dropout=0, n_convolutions=2)
+    volume = torch.randn(1, 1, 5, 8, 8)
+    changed = volume.clone()
+    changed[:, :, 2] += 1
+    difference = (block(changed) - block(volume)).abs().sum(dim=(0, 1, 3, 4))
+    assert difference[2] > 0
+    assert not difference[[0, 1, 3, 4]].any()
 
 
 @pytest.mark.parametrize("width", [1, 4, 8, 10, 12, 30, 64])
 def test_groups_divide_any_width(width: int) -> None:
-    norm = NORMS["group"](width)
+    norm = NORMS["group"](width, 2)
     assert isinstance(norm, nn.GroupNorm)
     assert width % norm.num_groups == 0
     assert norm(torch.zeros(2, width, 3, 3)).shape == (2, width, 3, 3)
@@ -63,16 +77,19 @@ def test_bias_only_where_no_norm_would_cancel_it(norm: Norm, has_bias: bool) -> 
 
 
 @pytest.mark.parametrize("kind", get_args(Upsampling))
-def test_up_doubles_the_size(kind: Upsampling) -> None:
-    assert Up(8, 4, kind)(torch.zeros(1, 8, 3, 5)).shape == (1, 4, 6, 10)
+def test_up_enlarges_each_axis_by_its_stride(kind: Upsampling) -> None:
+    assert Up(8, 4, (2, 2), kind)(torch.zeros(1, 8, 3, 5)).shape == (1, 4, 6, 10)
+    assert Up(8, 4, (1, 2, 2), kind)(torch.zeros(1, 8, 3, 3, 5)).shape == (1, 4, 3, 6, 10)
+    assert Up(8, 4, (2, 2, 2), kind)(torch.zeros(1, 8, 3, 3, 5)).shape == (1, 4, 6, 6, 10)
 
 
-def test_interpolating_after_the_convolution_gives_the_same_as_before() -> None:
+@pytest.mark.parametrize("stride", [(2, 2), (1, 2, 2)])
+def test_interpolating_after_the_convolution_gives_the_same_as_before(stride: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    up = Up(8, 4, "bilinear")
+    up = Up(8, 4, stride, "bilinear")
     assert isinstance(up.layers, nn.Sequential)
     convolution, enlarge = up.layers
-    coarse = torch.randn(1, 8, 3, 5)
+    coarse = torch.randn(1, 8, 4, 3, 5)[:, :, *(slice(None) if i >= 3 - len(stride) else 0 for i in range(3))]
     torch.testing.assert_close(up(coarse), convolution(enlarge(coarse)))
 
 
@@ -82,6 +99,8 @@ def test_interpolating_after_the_convolution_gives_the_same_as_before() -> None:
         (nn.Conv2d(64, 32, 3), 64 * 9),
         (nn.Conv2d(128, 64, 1), 128),
         (nn.ConvTranspose2d(128, 64, 2, stride=2), 128),
+        (nn.Conv3d(32, 32, (1, 3, 3)), 32 * 9),
+        (nn.ConvTranspose3d(64, 32, 2, stride=2), 64),
     ],
 )
 def test_start_has_the_deviation_of_he(layer: nn.Conv2d | nn.ConvTranspose2d, incoming: int) -> None:

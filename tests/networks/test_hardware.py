@@ -90,6 +90,18 @@ def test_images_keep_their_values_in_another_order() -> None:
     assert ordered.stride(1) == 1
 
 
+def test_volumes_keep_their_values_in_another_order() -> None:
+    volumes = torch.randn(2, 3, 4, 5, 6)
+    ordered = channels_last(volumes)
+    assert torch.equal(ordered, volumes)
+    assert ordered.stride(1) == 1
+
+
+def test_network_of_volumes_is_moved_too() -> None:
+    moved = on_device(nn.Sequential(nn.Conv3d(2, 3, 3), nn.BatchNorm3d(3)), CPU)
+    assert moved[0].weight.stride(1) == 1  # type: ignore[index]
+
+
 def test_network_keeps_its_weights_on_the_device() -> None:
     network = _network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}

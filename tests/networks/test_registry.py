@@ -6,14 +6,36 @@ from torch import nn
 
 from seglet.networks.registry import make_network, n_parameters
 from seglet.networks.unet import UNet, UNetConfig
+from seglet.preprocessing.plan import Plan
+
+PLAN = Plan(
+    color="gray",
+    normalization="standardize",
+    resize=None,
+    patch_size=(8, 8),
+    batch_size=2,
+    channels=(4, 8),
+    strides=((2, 2),),
+    kernels=((3, 3), (3, 3)),
+    n_channels=1,
+    n_classes=2,
+    training_memory=1,
+)
 
 
 def _state(seed: int) -> dict[str, torch.Tensor]:
-    return make_network(UNetConfig(), 1, 1, (4, 8), seed=seed).state_dict()
+    return make_network(UNetConfig(), PLAN, 1, seed=seed).state_dict()
 
 
 def test_unet_is_built() -> None:
-    assert isinstance(make_network(UNetConfig(), 1, 2, (4, 8), seed=0), UNet)
+    assert isinstance(make_network(UNetConfig(), PLAN, 2, seed=0), UNet)
+
+
+def test_a_plan_of_volumes_gives_a_network_of_volumes() -> None:
+    sizes = {"mode": "3d", "strides": ((1, 2, 2),), "kernels": ((1, 3, 3), (3, 3, 3)), "n_channels": 2}
+    network = make_network(UNetConfig(), PLAN.model_copy(update=sizes), 3, seed=0)
+    assert network(torch.zeros(1, 2, 5, 6, 8)).shape == (1, 3, 5, 6, 8)
+    assert network.step == (1, 2, 2)
 
 
 def test_same_seed_gives_the_same_weights() -> None:

@@ -17,7 +17,19 @@ TINY = (4, 8)
 
 def _network(n_in: int = 1, n_out: int = 1, channels: tuple[int, ...] = TINY, **changed: object) -> UNet:
     torch.manual_seed(0)
-    return UNet(UNetConfig(**changed), n_in, n_out, channels).eval()  # type: ignore[arg-type]
+    strides, kernels = ((2, 2),) * (len(channels) - 1), ((3, 3),) * len(channels)
+    return UNet(UNetConfig(**changed), n_in, n_out, channels, strides, kernels).eval()  # type: ignore[arg-type]
+
+
+def _volume_network(
+    n_in: int = 1,
+    n_out: int = 1,
+    strides: tuple[tuple[int, ...], ...] = ((1, 2, 2), (2, 2, 2)),
+    kernels: tuple[tuple[int, ...], ...] = ((1, 3, 3), (3, 3, 3), (3, 3, 3)),
+    **changed: object,
+) -> UNet:
+    torch.manual_seed(0)
+    return UNet(UNetConfig(**changed), n_in, n_out, (4, 8, 8), strides, kernels).eval()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [(37, 53), (1, 1), (5, 70), (32, 32), (33, 8)])
@@ -51,6 +63,52 @@ def test_every_activation_trains(activation: Activation) -> None:
     assert all(p.grad is not None for p in network.parameters())
 
 
+@pytest.mark.parametrize("size", [(1, 1, 1), (5, 9, 7), (2, 4, 4), (16, 3, 8)])
+@pytest.mark.parametrize("strides", [((1, 2, 2), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))])
+def test_logits_have_the_size_of_the_volume(
+    size: tuple[int, ...], strides: tuple[tuple[int, ...], ...]
+) -> None:
+    logits = _volume_network(2, 3, strides)(torch.randn(1, 2, *size))
+    assert logits.shape == (1, 3, *size)
+    assert bool(torch.isfinite(logits).all())
+
+
+@pytest.mark.parametrize("norm", get_args(Norm))
+@pytest.mark.parametrize("upsampling", get_args(Upsampling))
+def test_volumes_train_with_every_norm_and_upsampling(norm: Norm, upsampling: Upsampling) -> None:
+    network = _volume_network(norm=norm, upsampling=upsampling).train()
+    network(torch.randn(2, 1, 6, 8, 8)).square().mean().backward()
+    assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in network.parameters())
+
+
+def test_network_of_volumes_learns_a_small_one() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z, y, x = torch.meshgrid(torch.arange(8), torch.arange(12), torch.arange(12), indexing="ij")
+    truth = ((z - 4) ** 2 + (y - 6) ** 2 + (x - 5) ** 2 < 12).float()[None, None]
+    volume = 2 * truth + 0.5 * torch.randn(truth.shape, generator=generator)
+    network = _volume_network().train()
+    optimizer = torch.optim.Adam(network.parameters(), 0.02)
+    for _ in range(40):
+        loss = nn.functional.binary_cross_entropy_with_logits(network(volume), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert float(((network(volume) > 0) == (truth > 0)).float().mean()) > 0.99
+
+
+def test_network_that_keeps_slices_apart_equals_the_one_of_images() -> None:
+    """With kernels and strides of 1 across slices, a volume is a stack of images."""
+    flat = _network()
+    stacked = UNet(UNetConfig(), 1, 1, TINY, ((1, 2, 2),), ((1, 3, 3),) * 2).eval()
+    state = flat.state_dict()
+    stacked.load_state_dict(
+        {name: value.unsqueeze(2) if value.ndim == 4 else value for name, value in state.items()}
+    )
+    volume = torch.randn(2, 1, 5, 13, 18)
+    slices = torch.stack([flat(volume[:, :, z]) for z in range(5)], dim=2)
+    torch.testing.assert_close(stacked(volume), slices)
+
+
 def test_parameters_by_hand() -> None:
     """Channels 4 and 8, one gray channel in, three logits out, batch normalization."""
     first = (1 * 9 * 4 + 8) + (4 * 9 * 4 + 8)
@@ -64,7 +122,7 @@ def test_parameters_by_hand() -> None:
 
 def test_depth_is_the_number_of_widths() -> None:
     network = _network(channels=(4, 8, 8))
-    assert network.step == 4
+    assert network.step == (4, 4)
     assert len(network.down) == 3
     assert len(network.up) == len(network.enlarge) == 2
 

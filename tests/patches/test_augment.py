@@ -20,6 +20,7 @@ from seglet.patches.augment import (
 
 NONE: dict[str, Any] = {
     "rotation": 0,
+    "tilt": 0,
     "flip": 0,
     "scale": (1, 1),
     "shift": 0,
@@ -132,6 +133,45 @@ def test_shapes_are_changed_in_their_share_of_patches_independently() -> None:
     assert float((turned & bent).float().mean()) == pytest.approx(0.09, abs=0.025)
 
 
+def _volume(spacing: tuple[float, ...] | None = None, **changed: Any):  # type: ignore[no-untyped-def]
+    return draw_spatial(torch.zeros(N, 3), _config(**changed), Generator().manual_seed(0), spacing)
+
+
+def test_volumes_turn_within_their_slices_and_tilt_a_little() -> None:
+    matrix = _volume(rotation=90, tilt=10).matrix
+    np.testing.assert_allclose(torch.linalg.det(matrix), 1, atol=1e-5)
+    np.testing.assert_allclose(matrix @ matrix.mT, torch.eye(3).expand(N, 3, 3), atol=1e-5)
+    tilted = torch.rad2deg(torch.acos(matrix[:, 0, 0].clamp(-1, 1)))  # of the axis through the slices
+    assert 10 < float(tilted.max()) < math.sqrt(2) * 10 + 0.1
+    turned = torch.rad2deg(torch.atan2(matrix[:, 2, 1], matrix[:, 1, 1])).abs()
+    assert 85 < float(turned.max()) <= 92
+
+
+@pytest.mark.parametrize(("spacing", "through"), [((5.0, 1.0, 1.0), 0), ((0.8, 0.8, 3.0), 2)])
+def test_slices_that_are_far_apart_are_not_tilted(spacing: tuple[float, ...], through: int) -> None:
+    matrix = _volume(spacing, rotation=90, tilt=30).matrix
+    expected = torch.eye(3)[through].expand(N, 3)
+    np.testing.assert_allclose(matrix[:, through], expected, atol=1e-6)
+    np.testing.assert_allclose(matrix[:, :, through], expected, atol=1e-6)
+
+
+def test_volumes_turn_as_bodies_whatever_their_spacing() -> None:
+    """In millimeters the drawn matrix is a rotation."""
+    spacing = (1.4, 1.0, 1.2)
+    matrix = _volume(spacing, rotation=90, tilt=30).matrix
+    pitch = torch.tensor(spacing)
+    in_mm = matrix * pitch[:, None] / pitch
+    np.testing.assert_allclose(in_mm @ in_mm.mT, torch.eye(3).expand(N, 3, 3), atol=1e-5)
+    assert float((matrix @ matrix.mT - torch.eye(3)).abs().max()) > 0.1
+
+
+def test_displacements_are_as_many_millimeters_along_every_axis() -> None:
+    draw = _volume((4.0, 1.0, 1.0), elastic=6, shift=5)
+    deviation = draw.elastic.transpose(0, 1).flatten(1).std(1)
+    np.testing.assert_allclose(deviation, [1.5, 6, 6], rtol=0.03)
+    np.testing.assert_allclose(draw.center.abs().amax(0), [1.25, 5, 5], rtol=0.02)
+
+
 def test_intensities_are_drawn_in_their_ranges() -> None:
     draw = _intensity(contrast=(0.5, 2), gamma=(0.7, 1.5), noise=0.2, blur=1.5, brightness=0.4)
     for drawn, (low, high) in [
@@ -196,6 +236,30 @@ def test_blur_is_a_gaussian_with_its_own_width_per_patch() -> None:
         np.testing.assert_allclose(result[patch], expected, atol=1e-4)
 
 
+def test_blur_of_volumes_is_a_gaussian_along_every_axis() -> None:
+    volumes = torch.randn(2, 2, 12, 14, 16, generator=Generator().manual_seed(1))
+    result = apply_intensity(volumes, _plain(2, 2, blur=torch.tensor([1.0, 0.0])))
+    np.testing.assert_allclose(result[1], volumes[1], atol=1e-5)
+    expected = gaussian_filter(volumes[0].numpy(), (0, 1, 1, 1), mode="mirror", radius=(0, 3, 3, 3))
+    np.testing.assert_allclose(result[0], expected, atol=1e-4)
+
+
+def test_volumes_change_like_images() -> None:
+    """A volume of one slice comes out as that slice."""
+    images = _images(2, 3)
+    draw = _plain(
+        2,
+        3,
+        brightness=torch.randn(2, 3),
+        contrast=1 + torch.rand(2, 3),
+        gamma=torch.tensor([0.7, 1.4]),
+        blur=torch.tensor([0.9, 0.0]),
+        noise=torch.tensor([0.2, 0.1]),
+    )
+    flat = apply_intensity(images, draw)
+    np.testing.assert_allclose(apply_intensity(images[:, :, None], draw)[:, :, 0], flat, atol=1e-5)
+
+
 def test_blur_of_a_tiny_patch_works() -> None:
     result = apply_intensity(_images(1, 1, 2), _plain(1, blur=torch.tensor([3.0])))
     assert result.shape == (1, 1, 2, 2)
@@ -224,6 +288,7 @@ def test_draw_moves_to_a_device_whole() -> None:
     "setting",
     [
         {"rotation": 181},
+        {"tilt": -1},
         {"flip": 1.5},
         {"scale": (0, 1)},
         {"elastic": -1},

@@ -1,6 +1,7 @@
 """Batches: repeatable, inside the labelled pixels, balanced, and true to their images."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from seglet.core.image import IGNORE
 from seglet.patches.augment import AugmentConfig
 from seglet.patches.sampler import Batch, PatchConfig, PatchSampler, fixed_windows
 from seglet.patches.targets import BorderWeightConfig, border_weights
+from seglet.patches.warp import SpatialDraw
 from seglet.preprocessing.transform import Prepared
 
 CPU = torch.device("cpu")
@@ -237,3 +239,71 @@ def test_window_beyond_the_border_is_mirrored() -> None:
     (window,) = fixed_windows([_case(shape=(5, 5))], (8, 8), most=1)
     expected = np.pad(_case(shape=(5, 5)).image[0], ((0, 3), (0, 3)), mode="reflect")
     np.testing.assert_array_equal(window.images[0, 0], expected)
+
+
+def _volume(shape: tuple[int, int, int] = (9, 20, 24), **truth: Any) -> Prepared:
+    image = np.arange(np.prod(shape), dtype=np.float32).reshape(1, *shape)
+    return Prepared("v", image, labels=truth.pop("labels", (image[0] % 3 == 0).astype(np.uint8)), **truth)
+
+
+@pytest.mark.parametrize("patch_size", [(4, 8, 8), (3, 7, 8), (1, 8, 8)])
+def test_still_patch_is_a_cut_of_the_volume(patch_size: tuple[int, ...]) -> None:
+    case = _volume()
+    assert case.labels is not None
+    padded, labels = (np.pad(each, 30, mode="reflect") for each in (case.image[0], case.labels))
+    sampler = _sampler([case], patch_size=patch_size, batch_size=8)
+    draw = sampler.draw(0)
+    batch = sampler.apply(draw)
+    assert batch.images.shape == (8, 1, *patch_size)
+    assert batch.labels.shape == batch.weights.shape == (8, *patch_size)
+    for number, center in enumerate(draw.spatial.center.numpy()):
+        corner = [round(float(c) - (n - 1) / 2) + 30 for c, n in zip(center, patch_size, strict=True)]
+        cut = tuple(slice(a, a + n) for a, n in zip(corner, patch_size, strict=True))
+        np.testing.assert_allclose(batch.images[number, 0], padded[cut], atol=5e-2)  # values reach 4319
+        np.testing.assert_array_equal(batch.labels[number], labels[cut])
+
+
+def test_labels_stay_on_their_volume_under_every_change() -> None:
+    labels = np.zeros((24, 30, 30), np.uint8)
+    labels[6:18, 8:22, 9:23] = 1
+    case = Prepared("a", labels[None].astype(np.float32), labels=labels)
+    quiet = WILD.model_copy(
+        update={"noise": 0, "blur": 0, "brightness": 0, "contrast": (1, 1), "gamma": (1, 1)}
+    )
+    options: dict[str, Any] = {"patch_size": (12, 16, 16), "batch_size": 8, "spacing": (1.3, 1.0, 1.0)}
+    batch = _sampler([case], config=PatchConfig(augment=quiet), **options).batch(0)
+    sure = (batch.images[:, 0] - 0.5).abs() > 0.49
+    assert float(sure.float().mean()) > 0.6
+    assert torch.equal((batch.images[:, 0] > 0.5)[sure], (batch.labels == 1)[sure])
+
+
+def test_volumes_of_one_slice_give_the_patches_of_that_image() -> None:
+    """Two and three axes share one code: where nothing crosses slices, they agree to the pixel."""
+    case = _case()
+    assert case.labels is not None
+    flat = _sampler([case], config=PatchConfig(augment=STILL))
+    deep = _sampler(
+        [Prepared("a", case.image[:, None], labels=case.labels[None])],
+        config=PatchConfig(augment=STILL),
+        patch_size=(1, 8, 8),
+    )
+    draw = flat.draw(3)
+    n = len(draw.cases)
+    spatial = SpatialDraw(
+        torch.cat([torch.zeros(n, 1), draw.spatial.center], 1),
+        torch.eye(3).repeat(n, 1, 1),
+        torch.zeros(n, 3, 2, 2, 2),
+    )
+    expected, found = flat.apply(draw), deep.apply(replace(draw, spatial=spatial))
+    np.testing.assert_allclose(found.images[:, :, 0], expected.images, atol=1e-3)
+    assert torch.equal(found.labels[:, 0], expected.labels)
+
+
+def test_windows_of_volumes_are_cut_from_the_grid() -> None:
+    case = _volume((8, 16, 12))
+    windows = fixed_windows([case], (4, 8, 6), most=100)
+    assert len(windows) == 8
+    np.testing.assert_array_equal(windows[-1].images[0, 0], case.image[0, 4:, 8:, 6:])
+    (beyond,) = fixed_windows([_volume((3, 5, 4))], (4, 8, 6), most=1)
+    expected = np.pad(_volume((3, 5, 4)).image[0], ((0, 1), (0, 3), (0, 2)), mode="reflect")
+    np.testing.assert_array_equal(beyond.images[0, 0], expected)

@@ -15,13 +15,13 @@ MakeModel = Callable[..., Model]
 
 @pytest.fixture
 def make_model() -> MakeModel:
-    """A tiny U-Net in evaluation mode, its batch norms having seen something."""
+    """A tiny U-Net in evaluation mode, its batch norms having seen something; of images, unless said."""
 
     def make(
         n_classes: int = 2,
         channels: tuple[int, ...] = (4, 8),
-        window: int = 64,
-        margin: int = 16,
+        window: int | None = 64,
+        margin: int | None = 16,
         flips: bool = False,
         **plan: object,
     ) -> Model:
@@ -33,6 +33,8 @@ def make_model() -> MakeModel:
             "batch_size": 2,
             "n_channels": 1,
             "training_memory": 1,
+            "strides": ((2, 2),) * (len(channels) - 1),
+            "kernels": ((3, 3),) * len(channels),
         }
         classes = tuple(LabelClass(name=f"class{i}", value=i) for i in range(n_classes))
         card = ModelCard(
@@ -45,10 +47,29 @@ def make_model() -> MakeModel:
         model = untrained(card)
         generator = torch.Generator().manual_seed(3)
         for module in model.network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
                 module.running_mean.copy_(torch.randn(len(module.running_mean), generator=generator) / 4)
                 module.running_var.copy_(torch.rand(len(module.running_var), generator=generator) + 0.5)
         model.network.eval()
         return model
+
+    return make
+
+
+@pytest.fixture
+def make_volume_model(make_model: MakeModel) -> MakeModel:
+    """The same for volumes; the first axis is not halved."""
+
+    def make(n_classes: int = 2, **changed: object) -> Model:
+        said: dict[str, object] = {
+            "n_classes": n_classes,
+            "mode": "3d",
+            "patch_size": (8, 16, 16),
+            "strides": ((1, 2, 2),),
+            "kernels": ((1, 3, 3), (3, 3, 3)),
+            "window": None,
+            "margin": None,
+        }
+        return make_model(**(said | changed))  # type: ignore[arg-type]
 
     return make

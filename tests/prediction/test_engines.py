@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from seglet.model import Model
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines import TorchEngine, flips_of
 
 MakeModel = Callable[..., Model]
 
@@ -45,6 +45,17 @@ def test_flips_are_the_mean_of_four_mirrored_runs(
     found = TorchEngine(make_model(n_classes, flips=True), "fp32").run(windows)
     np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
     assert np.abs(found - each[0]).max() > 1e-3
+
+
+def test_volumes_are_mirrored_eight_ways(make_volume_model: MakeModel) -> None:
+    axes = flips_of(5)
+    assert axes[0] == ()
+    assert len(set(axes)) == 8
+    volumes = np.random.default_rng(1).random((2, 1, 6, 8, 10), np.float32)
+    plain = TorchEngine(make_volume_model(3), "fp32")
+    each = [np.flip(plain.run(np.flip(volumes, flip)), flip) for flip in axes]
+    found = TorchEngine(make_volume_model(3, flips=True), "fp32").run(volumes)
+    np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
 
 
 def test_a_window_does_not_depend_on_its_neighbors(

@@ -80,8 +80,32 @@ def test_a_model_of_many_channels_takes_all_of_them_first_or_last(
 ) -> None:
     predictor = Predictor(make_model(color="as_is", n_channels=n_channels), "fp32")
     last = RNG.integers(0, 256, (20, 30, n_channels), dtype=np.uint8)
-    expected = predict_image(Image(np.moveaxis(last, -1, 0)), predictor.model, TorchEngine(predictor.model))
+    expected = predict_image(
+        Image(np.moveaxis(last, -1, 0)), predictor.model, TorchEngine(predictor.model, "fp32")
+    )
     np.testing.assert_allclose(predictor.probabilities(last), expected, atol=1e-5)
     np.testing.assert_allclose(predictor.probabilities(np.moveaxis(last, -1, 0)), expected, atol=1e-5)
     with pytest.raises(GeometryError, match=f"with {n_channels} channels"):
         predictor.probabilities(last[..., :3])
+
+
+@pytest.mark.parametrize("mode", ["3d", "slices"])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_volumes_are_taken_with_channels_first_or_last(
+    make_model: MakeModel, make_volume_model: MakeModel, mode: str, n_channels: int
+) -> None:
+    make = make_volume_model if mode == "3d" else make_model
+    predictor = Predictor(make(mode=mode, color="as_is", n_channels=n_channels), "fp32")
+    first = RNG.random((n_channels, 3, 20, 24))
+    expected = predict_image(Image(first), predictor.model, TorchEngine(predictor.model, "fp32"))
+    versions = [first, np.moveaxis(first, 0, -1), Image(first)] + ([first[0]] if n_channels == 1 else [])
+    for version in versions:
+        np.testing.assert_array_equal(predictor.probabilities(version), expected)
+    with pytest.raises(GeometryError, match=r"\(z, y, x\)"):
+        predictor.probabilities(RNG.random((20, 24)))
+
+
+def test_few_slices_are_not_taken_for_channels() -> None:
+    assert as_image(np.zeros((3, 20, 24)), 1, n_axes=3).pixels.shape == (1, 3, 20, 24)
+    with pytest.raises(GeometryError):
+        as_image(np.zeros((3, 5, 20, 24)), 1, n_axes=3)

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from seglet.core.image import Image
 from seglet.model import Model
 from seglet.prediction import tiled
 from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import MULTIPLE, predict_image, predict_windows
+from seglet.prediction.tiled import MULTIPLE, Tiling, predict_image, predict_windows, tiling_of
+from seglet.preprocessing.transform import preprocess_image
 
 MakeModel = Callable[..., Model]
 
@@ -25,10 +28,20 @@ def pixels(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(1).random((1, *shape), np.float32)
 
 
-def seen_whole(n: int, window: int, margin: int) -> NDArray[np.bool_]:
+def flat(window: int, margin: int) -> Tiling:
+    return Tiling((window,) * 2, (margin,) * 2, (MULTIPLE,) * 2)
+
+
+def windows_of(
+    image: NDArray[np.float32], engine: TorchEngine, window: int = 64, margin: int = 16
+) -> NDArray[np.float32]:
+    return predict_windows(image[None], engine, flat(window, margin))[0]
+
+
+def seen_whole(n: int, window: int, margin: int, multiple: int = MULTIPLE) -> NDArray[np.bool_]:
     """Pixels of an axis that no window sees from nearer to its edge than the network looks."""
     found = np.ones(n, bool)
-    for stripe in stripes(n, window, margin, MULTIPLE):
+    for stripe in stripes(n, window, margin, multiple):
         ends = np.r_[:REACH, stripe.extent - REACH : stripe.extent] + stripe.start
         found[ends[(ends >= 0) & (ends < n)]] = False
     found[: 2 * REACH] = found[-2 * REACH :] = False  # there the network pads, and the windows mirror
@@ -43,7 +56,7 @@ def test_windows_equal_one_pass_wherever_they_see_as_far_as_the_network_looks(
     model = make_model(n_classes)
     image = pixels(*shape)
     engine = TorchEngine(model, "fp32")
-    found = predict_windows(image, engine, window=64, margin=16)
+    found = windows_of(image, engine)
     whole = engine.run(image[None])[0]
     trusted = np.outer(*(seen_whole(n, 64, 16) for n in shape))
     assert trusted.mean() > 0.2
@@ -64,8 +77,7 @@ def test_a_wider_margin_comes_closer_to_one_pass(make_model: MakeModel) -> None:
     image = pixels(192, 160)
     whole = engine.run(image[None])[0]
     errors = [
-        np.abs(predict_windows(image, engine, 64, margin) - whole)[:, 10:-10, 10:-10].mean()
-        for margin in (0, 16)
+        np.abs(windows_of(image, engine, 64, margin) - whole)[:, 10:-10, 10:-10].mean() for margin in (0, 16)
     ]
     assert errors[1] < errors[0] / 2
 
@@ -96,9 +108,9 @@ def test_how_many_windows_run_at_once_does_not_matter(
 ) -> None:
     model = make_model()
     image = pixels(150, 101)
-    together = predict_windows(image, TorchEngine(model, "fp32"), 64, 16)
+    together = windows_of(image, TorchEngine(model, "fp32"))
     monkeypatch.setattr(tiled, "PIXELS_AT_ONCE", 1)
-    one_by_one = predict_windows(image, TorchEngine(model, "fp32"), 64, 16)
+    one_by_one = windows_of(image, TorchEngine(model, "fp32"))
     np.testing.assert_allclose(together, one_by_one, atol=1e-6)
 
 
@@ -107,7 +119,7 @@ def test_progress_is_told_and_ends_at_the_total(
 ) -> None:
     monkeypatch.setattr(tiled, "PIXELS_AT_ONCE", 1)
     told: list[Event] = []
-    predict_windows(pixels(100, 100), TorchEngine(make_model(), "fp32"), 64, 16, told.append)
+    predict_windows(pixels(100, 100)[None], TorchEngine(make_model(), "fp32"), flat(64, 16), told.append)
     assert [event.done for event in told] == list(range(1, told[-1].total + 1))
     assert told[-1].total > 1
 
@@ -142,3 +154,86 @@ def test_undefined_values_are_refused(make_model: MakeModel, value: float) -> No
     image[0, 3, 3] = value
     with pytest.raises(FormatError, match="infinite or undefined"):
         predict_image(Image(image), model, TorchEngine(model, "fp32"))
+
+
+def volume(*shape: int, **grid: Any) -> Image:
+    return Image(np.random.default_rng(4).random((1, *shape), np.float32), **grid)
+
+
+def test_windows_of_a_model_follow_from_its_plan(make_model: MakeModel, make_volume_model: MakeModel) -> None:
+    assert tiling_of(make_model(window=None, margin=None).card) == Tiling((512,) * 2, (32,) * 2, (32,) * 2)
+    assert tiling_of(make_model(window=48, margin=None).card).margin == (12, 12)
+    assert tiling_of(make_volume_model().card) == Tiling((16, 32, 32), (2, 4, 4), (1, 2, 2))
+    large = make_volume_model(patch_size=(96, 96, 96))
+    assert tiling_of(large.card) == Tiling((96,) * 3, (24,) * 3, (1, 2, 2)), "twice that would not fit"
+    assert tiling_of(make_volume_model(window=40, margin=6).card) == Tiling((40,) * 3, (6,) * 3, (1, 2, 2))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 40, 70), (40, 33, 35), (16, 32, 32), (9, 100, 5)])
+def test_volumes_of_any_size_are_predicted_whole(
+    make_volume_model: MakeModel, shape: tuple[int, ...], n_classes: int
+) -> None:
+    model = make_volume_model(n_classes=n_classes)
+    found = predict_image(volume(*shape), model, TorchEngine(model, "fp32"))
+    assert found.shape == (1 if n_classes == 2 else n_classes, *shape)
+    assert np.isfinite(found).all()
+    if n_classes > 2:
+        np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-5)
+
+
+def test_windows_of_volumes_equal_one_pass_wherever_they_see_as_far_as_the_network_looks(
+    make_volume_model: MakeModel,
+) -> None:
+    engine = TorchEngine(make_volume_model(), "fp32")
+    images = np.random.default_rng(1).random((1, 1, 80, 96, 104), np.float32)
+    tiling = Tiling((32, 48, 48), (8, 12, 12), (1, 8, 8))
+    found, whole = predict_windows(images, engine, tiling)[0, 0], engine.run(images)[0, 0]
+    sizes = zip(found.shape, tiling.window, tiling.margin, tiling.multiple, strict=True)
+    trusted = reduce(np.logical_and.outer, [seen_whole(*along) for along in sizes])
+    assert trusted.mean() > 0.05
+    np.testing.assert_allclose(found[trusted], whole[trusted], atol=1e-5)
+    assert np.abs(found - whole)[10:-10, 10:-10, 10:-10].mean() < 5e-3
+
+
+def test_slices_of_a_volume_are_predicted_as_images(make_model: MakeModel) -> None:
+    """The stack of a volume's slices equals what the same network says of each slice alone."""
+    flat_model = make_model(3, normalization="divide")
+    stacked = make_model(3, normalization="divide", mode="slices", slice_axis=1)
+    stacked.network.load_state_dict(flat_model.network.state_dict())
+    image = volume(70, 5, 81)
+    found = predict_image(image, stacked, TorchEngine(stacked, "fp32"))
+    assert found.shape == (3, 70, 5, 81)
+    for number in range(5):
+        one = predict_image(Image(image.pixels[:, :, number]), flat_model, TorchEngine(flat_model, "fp32"))
+        np.testing.assert_allclose(found[:, :, number], one, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["3d", "slices"])
+def test_volumes_come_back_on_their_own_grid(
+    make_model: MakeModel, make_volume_model: MakeModel, mode: str
+) -> None:
+    """A volume that lies on its side, of another spacing, is predicted as the upright one at the plan's."""
+    lying = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0)  # file axes lead to the back, the right, the head
+    model = (
+        make_volume_model(spacing=(2.0, 1.0, 1.0), unit="mm")
+        if mode == "3d"
+        else make_model(mode="slices", spacing=(1.0, 1.0), unit="mm")
+    )
+    image = volume(24, 26, 12, spacing=(1.0, 0.5, 2.0), unit="mm", direction=lying)
+    assert preprocess_image(image, model.card.plan).shape == (1, 12, 24, 13)
+    found = predict_image(image, model, TorchEngine(model, "fp32"))
+    assert found.shape == (1, 24, 26, 12)
+    standing = Image(np.flip(image.pixels.transpose(0, 3, 1, 2), 3), (2.0, 1.0, 0.5), "mm")
+    upright = predict_image(standing, model, TorchEngine(model, "fp32"))
+    np.testing.assert_allclose(np.flip(found.transpose(0, 3, 1, 2), 3), upright, atol=1e-5)
+
+
+def test_volumes_are_refused_by_a_model_of_images(
+    make_model: MakeModel, make_volume_model: MakeModel
+) -> None:
+    flat_model, model = make_model(), make_volume_model()
+    with pytest.raises(GeometryError, match="volume"):
+        predict_image(volume(8, 8, 8), flat_model, TorchEngine(flat_model, "fp32"))
+    with pytest.raises(GeometryError, match="flat image"):
+        predict_image(Image(pixels(8, 8)), model, TorchEngine(model, "fp32"))

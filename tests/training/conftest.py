@@ -33,7 +33,13 @@ def disks() -> list[Prepared]:
 def make_model() -> MakeModel:
     """A freshly drawn tiny U-Net; arguments are settings of its blocks."""
 
-    def make(n_classes: int = 2, seed: int = 0, **style: object) -> Model:
+    def make(n_classes: int = 2, seed: int = 0, volumes: bool = False, **style: object) -> Model:
+        sizes: dict[str, object] = {
+            "mode": "3d",
+            "patch_size": (8, 16, 16),
+            "strides": ((1, 2, 2),),
+            "kernels": ((1, 3, 3), (3, 3, 3)),
+        }
         plan = Plan(
             color="gray",
             normalization="standardize",
@@ -41,10 +47,13 @@ def make_model() -> MakeModel:
             patch_size=(32, 32),
             batch_size=2,
             channels=(4, 8),
+            strides=((2, 2),),
+            kernels=((3, 3), (3, 3)),
             n_channels=1,
             n_classes=n_classes,
             training_memory=1,
         )
+        plan = plan.model_copy(update=sizes if volumes else {})
         classes = tuple(LabelClass(name=f"class{i}", value=i) for i in range(n_classes))
         network = UNetConfig(**style)  # type: ignore[arg-type]
         return untrained(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from seglet.losses.combined import LossConfig
 from seglet.model import Model
 from seglet.networks.hardware import Precision
 from seglet.patches.sampler import Batch, PatchConfig, PatchSampler
+from seglet.patches.sources import InMemory
 from seglet.preprocessing.transform import Prepared
 from seglet.training import fit as room
 from seglet.training.callbacks import read_history
@@ -61,6 +63,39 @@ def test_training_learns_and_leaves_a_network_ready_to_use(
     assert outcome.history[-1]["train_loss"] < outcome.history[0]["train_loss"]
     assert outcome.history[-1]["val_dice"] > 0.5
     assert outcome.precision.bf16 is False
+
+
+def ball(number: int) -> Prepared:
+    """A bright ball on noise."""
+    rng = np.random.default_rng(number)
+    z, y, x = np.mgrid[:12, :28, :24]
+    inside = 4 * (z - 6) ** 2 + (y - 12 - number) ** 2 + (x - 11) ** 2 < 60
+    image = (inside * 2 - 1 + 0.3 * rng.normal(size=inside.shape)).astype(np.float32)
+    return Prepared(f"ball{number}", image[None], inside.astype(np.uint8))
+
+
+def test_volumes_are_learned_by_the_same_code(make_model: MakeModel, tmp_path: Path) -> None:
+    model = make_model(volumes=True)
+    outcome = fit(model, [ball(0), ball(1)], [ball(2)], settings(steps=40), tmp_path)
+    assert outcome.history[-1]["val_dice"] > 0.8
+
+
+def test_cases_on_disk_are_learned_as_those_in_memory(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    """Batches made in the background train the very same weights, and no thread is left."""
+
+    class Slow(InMemory):
+        is_on_disk = True
+
+    cpu = torch.device("cpu")
+    models = []
+    for name, cases in {"memory": disks, "disk": [Slow(disk, None, cpu) for disk in disks]}.items():
+        models.append(make_model())
+        (tmp_path / name).mkdir()
+        fit(models[-1], cases[:2], cases[2:], settings(), tmp_path / name)
+    assert same(*map(weights, models))
+    assert not any(thread.name.startswith("patches") for thread in threading.enumerate())
 
 
 def test_exactly_as_many_steps_as_asked_in_as_many_rounds(

@@ -39,7 +39,7 @@ def steps(module: SegmentationModule, n: int) -> None:
 def test_a_step_number_becomes_the_batch_of_that_step(make_module: MakeModule) -> None:
     module = make_module()
     moved = module.transfer_batch_to_device(17, torch.device("cpu"), 0)
-    expected = module._sampler.batch(0)  # the step counts, not the number in the round
+    expected = module._batches.batch(0)  # the step counts, not the number in the round
     assert torch.equal(moved.images, expected.images)
 
 
@@ -76,12 +76,12 @@ def test_training_moves_the_statistics_of_batch_norm_and_validation_does_not(mak
     module = make_module()
     module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
     norm = module.network.down[0][1]
-    module.training_step(module._sampler.batch(0), 0)
+    module.training_step(module._batches.batch(0), 0)
     assert int(norm.num_batches_tracked) == 1
     module.eval()
     module.on_validation_epoch_start()
     with torch.no_grad():
-        module.validation_step(module._sampler.batch(1), 0)
+        module.validation_step(module._batches.batch(1), 0)
     assert int(module.averaged.module.down[0][1].num_batches_tracked) == 0
 
 
@@ -91,7 +91,7 @@ def test_dropout_is_the_same_for_the_same_step_whatever_was_drawn_before(make_mo
         torch.manual_seed(noise)
         module = make_module(dropout=0.5)
         module.log = lambda *args, **kwargs: None  # type: ignore[method-assign]
-        losses.append(module.training_step(module._sampler.batch(0), 0).item())
+        losses.append(module.training_step(module._batches.batch(0), 0).item())
     assert losses[0] == losses[1]
 
 
@@ -100,7 +100,7 @@ def test_validation_dice_is_of_all_windows_pooled(make_module: MakeModule, n_cla
     module = make_module(n_classes=n_classes)
     logged: dict[str, float] = {}
     module.log = lambda name, value, **_: logged.__setitem__(name, float(value))  # type: ignore[method-assign, misc]
-    batches = [module._sampler.batch(step) for step in range(2)]
+    batches = [module._batches.batch(step) for step in range(2)]
     module.eval()
     module.on_validation_epoch_start()
     right = sizes = 0

@@ -47,7 +47,7 @@ class CombinedLoss(nn.Module):
         self.register_buffer("class_weights", factors, persistent=False)
 
     def forward(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Compute the loss of (n, k, y, x) logits against (n, y, x) labels and pixel weights; a scalar."""
+        """The loss of (n, k, [z,] y, x) logits against (n, [z,] y, x) labels and pixel weights; a scalar."""
         balanced = weights if self.class_weights is None else weights * self.class_weights[labels]
         total = logits.new_zeros(())
         if self.config.cross_entropy:

@@ -10,11 +10,11 @@ def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : (n, k, y, x) float tensor
+    logits : (n, k, [z,] y, x) float tensor
         k = 1: the foreground's logit of two classes (sigmoid); else one per class (softmax).
-    labels : (n, y, x) int64 tensor
+    labels : (n, [z,] y, x) int64 tensor
         Class indexes.
-    weights : (n, y, x) float tensor
+    weights : (n, [z,] y, x) float tensor
         Weight of each pixel; 0 leaves it out.
 
     Returns

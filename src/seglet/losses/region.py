@@ -12,11 +12,11 @@ def dice_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits : (n, k, y, x) float tensor
+    logits : (n, k, [z,] y, x) float tensor
         k = 1: the foreground's logit of two classes (sigmoid); else one per class (softmax).
-    labels : (n, y, x) int64 tensor
+    labels : (n, [z,] y, x) int64 tensor
         Class indexes.
-    weights : (n, y, x) float tensor
+    weights : (n, [z,] y, x) float tensor
         Pixels with weight 0 are left out; other weights do not matter here.
 
     Returns
@@ -34,6 +34,7 @@ def dice_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     else:
         probabilities = torch.softmax(logits, dim=1)[:, 1:]
         truth = F.one_hot(labels, logits.shape[1]).movedim(-1, 1)[:, 1:].float()
-    overlap = torch.sum(probabilities * truth * counted, dim=(0, 2, 3))
-    size = torch.sum((probabilities + truth) * counted, dim=(0, 2, 3))
+    pixels = [axis for axis in range(logits.ndim) if axis != 1]
+    overlap = torch.sum(probabilities * truth * counted, dim=pixels)
+    size = torch.sum((probabilities + truth) * counted, dim=pixels)
     return 1 - torch.mean((2 * overlap + SMOOTHING) / (size + SMOOTHING))

@@ -1,6 +1,7 @@
 """Augmentation: first drawn into a small record, then applied; reproducible, testable, showable."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,16 +16,22 @@ from seglet.patches.warp import SpatialDraw
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+TILTABLE = 1.5  # ratio of spacings; across coarser slices a tilt would mostly show interpolation
+
 
 class AugmentConfig(Config):
     """How strongly patches are changed; everything is drawn independently for every patch.
 
+    Lengths in pixels are those of the finest axis: along coarser axes displacements are as many millimeters.
+
     Attributes
     ----------
     rotation : float
-        Largest rotation to either side, in degrees.
+        Largest rotation to either side, in degrees; of volumes within their slices.
+    tilt : float
+        Largest rotation of a volume out of its slices, in degrees; none where slices are far apart.
     flip : float
-        Probability of mirroring, for each axis.
+        Probability of mirroring, for each axis. Where left and right are classes of their own, set it to 0.
     scale : (float, float)
         Smallest and largest zoom; above 1 objects look larger.
     shift : float
@@ -49,6 +56,7 @@ class AugmentConfig(Config):
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)] = 180.0
+    tilt: Annotated[float, Field(ge=0, le=180)] = 15.0
     flip: Share = 0.5
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.8, 1.25)
     shift: NotNegative = 0.0
@@ -91,30 +99,42 @@ class IntensityDraw:
         return IntensityDraw(b, c, g, n, s, self.seed)
 
 
-def draw_spatial(center: Tensor, config: AugmentConfig, generator: Generator) -> SpatialDraw:
+def draw_spatial(
+    center: Tensor, config: AugmentConfig, generator: Generator, spacing: tuple[float, ...] | None = None
+) -> SpatialDraw:
     """Draw the shape of one patch around each center.
 
     Parameters
     ----------
-    center : (n, 2) float tensor
-        Places in the images, (y, x).
+    center : (n, d) float tensor
+        Places in the images, ([z,] y, x).
     config : AugmentConfig
         How strongly.
     generator : Generator
         Where the randomness comes from.
+    spacing : tuple of float or None
+        Distance between pixels along each axis, in any unit; equal where None.
     """
-    n = len(center)
+    n, d = center.shape
+    pitch = torch.tensor(spacing or (1.0,) * d)
+    pitch = pitch / pitch.min()
     turned, scaled, bent = (_chosen(n, config.probability, generator) for _ in range(3))
-    angle = _uniform(n, (-config.rotation, config.rotation), generator) * (math.pi / 180) * turned
     low, high = (math.log(s) for s in config.scale)
     zoom = torch.exp(_uniform(n, (low, high), generator) * scaled)
-    flip = 1 - 2 * (torch.rand(n, 2, generator=generator) < config.flip).float()
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    rotation = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
-    grid = (n, 2, config.elastic_grid, config.elastic_grid)
-    elastic = config.elastic * torch.randn(grid, generator=generator) * bent[:, None, None, None]
-    shift = _uniform((n, 2), (-config.shift, config.shift), generator)
-    return SpatialDraw(center + shift, rotation * flip[:, None, :] / zoom[:, None, None], elastic)
+    flip = 1 - 2 * (torch.rand(n, d, generator=generator) < config.flip).float()
+    rotation = torch.eye(d).repeat(n, 1, 1)
+    for plane, most in _planes(pitch, config):
+        angle = _uniform(n, (-most, most), generator) * (math.pi / 180) * turned
+        rotation = rotation @ _turn(angle, plane, d)
+    rotation = rotation * pitch / pitch[:, None]  # a turn of millimeters, written in pixels
+    grid = (n, d) + (config.elastic_grid,) * d
+    elastic = config.elastic * torch.randn(grid, generator=generator) * bent.reshape(n, *(1,) * (d + 1))
+    shift = _uniform((n, d), (-config.shift, config.shift), generator)
+    return SpatialDraw(
+        center + shift / pitch,
+        rotation * flip[:, None, :] / zoom[:, None, None],
+        elastic / pitch.reshape(d, *(1,) * d),
+    )
 
 
 def draw_intensity(n: int, n_channels: int, config: AugmentConfig, generator: Generator) -> IntensityDraw:
@@ -138,23 +158,54 @@ def apply_intensity(images: Tensor, draw: IntensityDraw) -> Tensor:
 
     Parameters
     ----------
-    images : (n, c, y, x) float tensor
+    images : (n, c, [z,] y, x) float tensor
         Normalized patches.
     draw : IntensityDraw
         What was drawn.
     """
     images = _change_gamma(_blur(images, draw.blur), draw.gamma)
-    mean = images.mean(dim=(2, 3), keepdim=True)
-    images = (images - mean) * draw.contrast[..., None, None] + mean + draw.brightness[..., None, None]
+    pixels, ones = _pixel_axes(images), (1,) * (images.ndim - 2)
+    mean = images.mean(dim=pixels, keepdim=True)
+    contrast, brightness = (each.reshape(*each.shape, *ones) for each in (draw.contrast, draw.brightness))
+    images = (images - mean) * contrast + mean + brightness
     generator = Generator(device=images.device).manual_seed(draw.seed)
     noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return images + noise * draw.noise[:, None, None, None]
+    return images + noise * draw.noise.reshape(-1, 1, *ones)
+
+
+def _planes(pitch: Tensor, config: AugmentConfig) -> Iterator[tuple[tuple[int, int], float]]:
+    """The planes that patches are turned in, and by how many degrees at most."""
+    if len(pitch) == 2:
+        yield (0, 1), config.rotation
+        return
+    through = int(pitch.argmax())  # the axis that slices are stacked along; the first of equal ones
+    a, b = (axis for axis in range(3) if axis != through)
+    yield (a, b), config.rotation
+    if float(pitch.max()) <= TILTABLE:
+        yield (through, a), config.tilt
+        yield (through, b), config.tilt
+
+
+def _turn(angle: Tensor, plane: tuple[int, int], d: int) -> Tensor:
+    """(n, d, d) rotations by n angles in the plane of two axes."""
+    a, b = plane
+    matrix = torch.eye(d).repeat(len(angle), 1, 1)
+    matrix[:, a, a] = matrix[:, b, b] = torch.cos(angle)
+    matrix[:, b, a] = torch.sin(angle)
+    matrix[:, a, b] = -matrix[:, b, a]
+    return matrix
+
+
+def _pixel_axes(images: Tensor) -> tuple[int, ...]:
+    return tuple(range(2, images.ndim))
 
 
 def _change_gamma(images: Tensor, gamma: Tensor) -> Tensor:
-    low = images.amin(dim=(2, 3), keepdim=True)
-    span = (images.amax(dim=(2, 3), keepdim=True) - low).clamp(min=1e-6)
-    return ((images - low) / span).clamp(0, 1) ** gamma[:, None, None, None] * span + low
+    pixels = _pixel_axes(images)
+    low = images.amin(dim=pixels, keepdim=True)
+    span = (images.amax(dim=pixels, keepdim=True) - low).clamp(min=1e-6)
+    exponent = gamma.reshape(-1, *(1,) * (images.ndim - 1))
+    return ((images - low) / span).clamp(0, 1) ** exponent * span + low
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:
@@ -162,15 +213,21 @@ def _blur(images: Tensor, sigma: Tensor) -> Tensor:
     chosen = sigma > 0.1  # px; below that a Gaussian is a single pixel
     if not bool(chosen.any()):
         return images
-    n, c, y, x = (blurred := images[chosen]).shape
-    radius = min(math.ceil(3 * float(sigma.max())), y - 1, x - 1)
-    steps = torch.arange(-radius, radius + 1, device=images.device)
-    kernel = torch.exp(-(steps**2) / (2 * sigma[chosen, None] ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None]
-    rows = F.pad(blurred.reshape(1, n * c, y, x), (radius,) * 4, mode="reflect")
-    rows = F.conv2d(rows, kernel[..., None], groups=n * c)
-    blurred = F.conv2d(rows, kernel[:, :, None], groups=n * c).reshape(n, c, y, x)
+    blurred = images[chosen]
+    for axis in _pixel_axes(images):
+        blurred = _blur_axis(blurred, sigma[chosen], axis)
     return images.index_put((chosen,), blurred)
+
+
+def _blur_axis(images: Tensor, sigma: Tensor, axis: int) -> Tensor:
+    n, c, extent = *images.shape[:2], images.shape[axis]
+    radius = min(math.ceil(3 * float(sigma.max())), extent - 1)
+    steps = torch.arange(-radius, radius + 1, device=images.device)
+    kernel = torch.exp(-(steps**2) / (2 * sigma[:, None] ** 2))
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None, None]
+    lines = images.movedim(axis, -1)
+    padded = F.pad(lines.reshape(1, n * c, -1, extent), (radius, radius, 0, 0), mode="reflect")
+    return F.conv2d(padded, kernel, groups=n * c).reshape(lines.shape).movedim(-1, axis)
 
 
 def _uniform(size: int | tuple[int, ...], bounds: tuple[float, ...], generator: Generator) -> Tensor:

@@ -1,8 +1,8 @@
-"""Batches of random patches from cases that are kept in memory on the training device."""
+"""Batches of random patches, from cases in memory or on disk; one code for images and volumes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import torch
@@ -12,14 +12,16 @@ from torch import Generator, Tensor
 
 from seglet.core.config import Config
 from seglet.core.errors import DatasetError
-from seglet.core.grid import Region, cover, read_mirrored
-from seglet.core.image import IGNORE
+from seglet.core.grid import Cover, Region, read_beyond
 from seglet.patches.augment import AugmentConfig, IntensityDraw, apply_intensity, draw_intensity, draw_spatial
-from seglet.patches.targets import BorderWeightConfig, border_weights
-from seglet.patches.warp import SpatialDraw, coordinates, warp
+from seglet.patches.sources import InMemory, PatchSource, Points
+from seglet.patches.targets import BorderWeightConfig
+from seglet.patches.warp import SpatialDraw, box_around, coordinates, mirrored_inside, warp
 from seglet.preprocessing.transform import Prepared
 
-MAX_PLACES = 100_000  # foreground pixels remembered per case and class
+Item = TypeVar("Item")
+
+MOST_LOOKED_AT = 4  # windows on disk looked at for each that is wished: some hold no labelled pixel
 
 
 class PatchConfig(Config):
@@ -46,11 +48,11 @@ class Batch:
 
     Attributes
     ----------
-    images : (n, c, y, x) float tensor
+    images : (n, c, [z,] y, x) float tensor
         Input.
-    labels : (n, y, x) int64 tensor
+    labels : (n, [z,] y, x) int64 tensor
         Class indexes; 0 where `weights` is 0.
-    weights : (n, y, x) float tensor
+    weights : (n, [z,] y, x) float tensor
         Weight of each pixel: 0 outside the field of view and where nobody labelled, else 1 or more.
     """
 
@@ -69,13 +71,13 @@ class PatchDraw:
 
 
 class PatchSampler:
-    """Draws batches from prepared cases; the batch of a step depends on the seed and the step alone.
+    """Draws batches from labelled cases; the batch of a step depends on the seed and the step alone.
 
     Parameters
     ----------
-    cases : sequence of Prepared
-        Labelled cases on the plan's grid.
-    patch_size : (y, x)
+    cases : sequence of Prepared or PatchSource
+        Labelled cases on the plan's grid, in memory or on disk.
+    patch_size : ([z,] y, x)
         Extent of a patch.
     batch_size : int
         Patches in a batch.
@@ -85,6 +87,9 @@ class PatchSampler:
         Of all randomness.
     device : torch.device
         Where images are kept and patches are made.
+    spacing : tuple of float or None
+        Distance between pixels along each axis, so that volumes are turned and bent as bodies are; equal
+        where None.
 
     Raises
     ------
@@ -94,23 +99,27 @@ class PatchSampler:
 
     def __init__(
         self,
-        cases: Sequence[Prepared],
-        patch_size: tuple[int, int],
+        cases: Sequence[Prepared | PatchSource],
+        patch_size: tuple[int, ...],
         batch_size: int,
         config: PatchConfig,
         *,
         seed: int,
         device: torch.device,
+        spacing: tuple[float, ...] | None = None,
     ) -> None:
         self.patch_size, self.batch_size, self.config = patch_size, batch_size, config
-        self.seed, self.device = seed, device
-        truths = [_truth(case, config.border_weight) for case in cases]
-        self._images = [torch.from_numpy(case.image).to(device) for case in cases]
-        self._truths = [torch.from_numpy(truth).to(device) for truth in truths]
+        self.seed, self.device, self.spacing = seed, device, spacing
+        self._sources = _as_sources(cases, config.border_weight, device)
         rng = np.random.default_rng(seed)
-        self._anywhere = [_places(truth[1] > 0, rng) for truth in truths]
-        self._foreground = _foreground_places(truths, rng)
-        self._usable = [number for number, places in enumerate(self._anywhere) if len(places)]
+        places = [source.find_places(rng) for source in self._sources]
+        self._anywhere = [each.anywhere for each in places]
+        classes = sorted({c for each in places for c in each.foreground})
+        self._foreground: list[dict[int, Points]] = [
+            {number: each.foreground[c] for number, each in enumerate(places) if c in each.foreground}
+            for c in classes
+        ]
+        self._usable = [number for number, points in enumerate(self._anywhere) if len(points)]
         if not self._usable:
             raise DatasetError(
                 "training images",
@@ -119,29 +128,35 @@ class PatchSampler:
                 remedy="Check the masks and fields of view with `seglet check`.",
             )
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether patches are read from disk, and better made in the background."""
+        return any(source.is_on_disk for source in self._sources)
+
     def draw(self, step: int) -> PatchDraw:
         """Draw everything random about the batch of a step."""
         generator = Generator().manual_seed(_mix(self.seed, step))
         cases, centers = zip(*(self._draw_place(generator) for _ in range(self.batch_size)), strict=True)
         half = torch.tensor([(n - 1) / 2 - n // 2 for n in self.patch_size])  # puts even patches onto pixels
         middles = torch.tensor(np.stack(centers)).float() + half
-        spatial = draw_spatial(middles, self.config.augment, generator)
-        n_channels = self._images[0].shape[0]
+        spatial = draw_spatial(middles, self.config.augment, generator, self.spacing)
+        n_channels = self._sources[0].n_channels
         intensity = draw_intensity(self.batch_size, n_channels, self.config.augment, generator)
         return PatchDraw(tuple(cases), spatial, intensity)
 
     def apply(self, draw: PatchDraw) -> Batch:
-        """Cut and change the patches as drawn."""
-        places = coordinates(draw.spatial, self.patch_size).to(self.device)
-        images = torch.stack(
-            [warp(self._images[c], p, "bilinear") for c, p in zip(draw.cases, places, strict=True)]
-        )
-        truths = torch.stack(
-            [warp(self._truths[c], p, "nearest") for c, p in zip(draw.cases, places, strict=True)]
-        )
-        return Batch(
-            apply_intensity(images, draw.intensity.to(self.device)), truths[:, 0].long(), truths[:, 1]
-        )
+        """Cut and change the patches as drawn; no more is read of a case than its patch shows."""
+        images, truths = [], []
+        for number, places in zip(draw.cases, coordinates(draw.spatial, self.patch_size), strict=True):
+            source = self._sources[number]
+            inside = mirrored_inside(places, source.shape)
+            box = box_around(inside)
+            there = (inside - torch.tensor(box.start)).to(self.device)
+            images.append(warp(source.read_image(box).to(self.device), there, "linear"))
+            truths.append(warp(source.read_truth(box).to(self.device), there, "nearest"))
+        truth = torch.stack(truths)
+        changed = apply_intensity(torch.stack(images), draw.intensity.to(self.device))
+        return Batch(changed, truth[:, 0].long(), truth[:, 1])
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -160,14 +175,14 @@ class PatchSampler:
         return case, places[_pick(len(places), generator)]
 
 
-def fixed_windows(cases: Sequence[Prepared], window: tuple[int, int], most: int) -> list[Batch]:
+def fixed_windows(cases: Sequence[Prepared | PatchSource], window: tuple[int, ...], most: int) -> list[Batch]:
     """Cut validation windows that are the same in every run: an even choice from a grid over all cases.
 
     Parameters
     ----------
-    cases : sequence of Prepared
+    cases : sequence of Prepared or PatchSource
         Labelled cases.
-    window : (y, x)
+    window : ([z,] y, x)
         Extent of a window.
     most : int
         How many windows at most.
@@ -177,64 +192,40 @@ def fixed_windows(cases: Sequence[Prepared], window: tuple[int, int], most: int)
     list of Batch
         One window each, on the CPU; windows without a labelled pixel are left out.
     """
-    windows = [(case, region) for case in cases for region in cover(case.image.shape[1:], window)]
-    truths = {case.id: _truth(case, None) for case in cases}
-    windows = [(c, r) for c, r in windows if (truths[c.id][1][r.within(c.image.shape[1:]).slices] > 0).any()]
-    chosen = (
-        [windows[i] for i in np.unique(np.linspace(0, len(windows) - 1, most).astype(int))] if windows else []
-    )
-    return [_cut(case, truths[case.id], region) for case, region in chosen]
+    sources = _as_sources(cases, None, torch.device("cpu"))
+    grids = [Cover(source.shape, window) for source in sources]
+    ends = np.cumsum([len(grid) for grid in grids])
+    numbers: Sequence[int] = range(int(ends[-1])) if sources else ()
+    if any(source.is_on_disk for source in sources):
+        numbers = _evenly(numbers, MOST_LOOKED_AT * most)
+    labelled = []
+    for number in numbers:
+        which = int(np.searchsorted(ends, number, side="right"))
+        source, region = sources[which], grids[which][number - int(ends[which])]  # counted from the end
+        if bool((source.read_truth(region.within(source.shape))[1] > 0).any()):
+            labelled.append((source, region))
+    return [_cut(source, region) for source, region in _evenly(labelled, most)]
 
 
-def _cut(case: Prepared, truth: NDArray[np.float32], region: Region) -> Batch:
-    image = torch.from_numpy(np.ascontiguousarray(read_mirrored(case.image, region)))
-    labels, weights = torch.from_numpy(np.ascontiguousarray(read_mirrored(truth, region)))
-    return Batch(image[None], labels[None].long(), weights[None])
+def _as_sources(
+    cases: Sequence[Prepared | PatchSource], border: BorderWeightConfig | None, device: torch.device
+) -> list[PatchSource]:
+    return [InMemory(case, border, device) if isinstance(case, Prepared) else case for case in cases]
 
 
-def pixel_weights(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
-    """How much each pixel of a case counts in training.
-
-    Returns
-    -------
-    (y, x) float32 array
-        0 outside the field of view and where nobody labelled, else 1 plus the border term.
-    """
-    weights = np.ones(case.image.shape[1:], np.float32)
-    if case.labels is None:
-        return 0 * weights
-    weights[case.labels == IGNORE] = 0
-    if case.fov is not None:
-        weights *= case.fov
-    if border is not None and case.objects is not None:
-        weights *= 1 + border_weights(case.objects, border)
-    return weights
+def _evenly(items: Sequence[Item], most: int) -> list[Item]:
+    if not items:
+        return []
+    return [items[int(i)] for i in np.unique(np.linspace(0, len(items) - 1, most).astype(int))]
 
 
-def _truth(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
-    """Labels and weights as one (2, y, x) array, so that one resampling moves both."""
-    labels = np.zeros(case.image.shape[1:]) if case.labels is None else case.labels
-    weights = pixel_weights(case, border)
-    return np.stack([np.where(weights > 0, labels, 0).astype(np.float32), weights])
+def _cut(source: PatchSource, region: Region) -> Batch:
+    image, truth = (_read(each, region, source.shape) for each in (source.read_image, source.read_truth))
+    return Batch(image[None], truth[None, 0].long(), truth[None, 1])
 
 
-def _foreground_places(
-    truths: list[NDArray[np.float32]], rng: np.random.Generator
-) -> list[dict[int, NDArray[np.int32]]]:
-    """For each foreground class the cases that show it, and where."""
-    classes = sorted({int(c) for truth in truths for c in np.unique(truth[0])} - {0})
-    per_class = [
-        {number: _places((truth[0] == c) & (truth[1] > 0), rng) for number, truth in enumerate(truths)}
-        for c in classes
-    ]
-    return [{n: places for n, places in of_class.items() if len(places)} for of_class in per_class]
-
-
-def _places(mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int32]:
-    places = np.flatnonzero(mask)
-    if len(places) > MAX_PLACES:
-        places = rng.choice(places, MAX_PLACES, replace=False)
-    return np.stack(np.unravel_index(places, mask.shape), axis=-1).astype(np.int32)
+def _read(read: Callable[[Region], Tensor], region: Region, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(np.array(read_beyond(lambda inside: read(inside).numpy(), region, shape)))
 
 
 def _pick(n: int, generator: Generator) -> int:

@@ -8,7 +8,6 @@ from pydantic import Field
 from scipy.ndimage import distance_transform_edt, find_objects
 
 from seglet.core.config import Config
-from seglet.core.errors import GeometryError
 
 REACH = 6.0  # in units of sigma; beyond d1 + d2 = 6 sigma the term is below 2e-8 of its peak
 
@@ -33,33 +32,21 @@ def border_weights(objects: NDArray[np.integer], config: BorderWeightConfig) -> 
 
     Parameters
     ----------
-    objects : (y, x) integer array
+    objects : ([z,] y, x) integer array
         Object number per pixel; 0 is background.
     config : BorderWeightConfig
         Height and width of the border term.
 
     Returns
     -------
-    (y, x) float32 array
+    ([z,] y, x) float32 array
         Extra weight ``peak * exp(-(d1 + d2)² / (2 sigma²))`` with d1 and d2 the distances in pixels to the
         nearest and second-nearest object; 0 inside objects, and everywhere where fewer than two exist.
-
-    Raises
-    ------
-    GeometryError
-        If `objects` is not two-dimensional.
 
     References
     ----------
     .. [1] Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015, equation (2).
     """
-    if objects.ndim != 2:
-        raise GeometryError(
-            "border weights",
-            found=f"objects of shape {objects.shape}",
-            expected="(y, x)",
-            remedy="Weigh volumes slice by slice.",
-        )
     nearest, second = _two_nearest(objects, reach=int(np.ceil(REACH * config.sigma)))
     with np.errstate(over="ignore"):
         weights = config.peak * np.exp(-((nearest + second) ** 2) / (2 * config.sigma**2))

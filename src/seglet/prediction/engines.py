@@ -1,5 +1,7 @@
 """What runs a network on a batch of windows."""
 
+from itertools import combinations
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,8 +16,6 @@ from seglet.networks.hardware import (
     choose_precision,
     on_device,
 )
-
-FLIPS = ((), (2,), (3,), (2, 3))  # of an (n, c, y, x) batch
 
 
 class TorchEngine:
@@ -36,7 +36,7 @@ class TorchEngine:
     ) -> None:
         self.device = device or best_device()
         self._network = on_device(model.network, self.device).eval()
-        self._flips = FLIPS if model.card.predict.flips else FLIPS[:1]
+        self._has_flips = model.card.predict.flips
         self._choice: PrecisionChoice = precision or model.card.predict.precision
         self.precision: Precision | None = None
 
@@ -45,22 +45,31 @@ class TorchEngine:
 
         Parameters
         ----------
-        windows : (n, c, y, x) float32 array
+        windows : (n, c, [z,] y, x) float32 array
             Preprocessed windows.
 
         Returns
         -------
-        (n, k, y, x) float32 array
+        (n, k, [z,] y, x) float32 array
             k = 1: probability of the foreground; else one per class.
         """
         images = torch.from_numpy(np.ascontiguousarray(windows)).to(self.device)
         if self.precision is None:
             self.precision = choose_precision(self._choice, self._network, images[:1], training=False)
         with torch.inference_mode(), autocast(self.device, self.precision):
-            each = torch.stack([self._probabilities(images, flip) for flip in self._flips])
-        mean: NDArray[np.float32] = each.mean(0).cpu().numpy()
+            flips = flips_of(images.ndim) if self._has_flips else [()]
+            total = self._probabilities(images, flips[0])
+            for flip in flips[1:]:
+                total += self._probabilities(images, flip)
+        mean: NDArray[np.float32] = (total / len(flips)).cpu().numpy()
         return mean
 
     def _probabilities(self, images: torch.Tensor, flip: tuple[int, ...]) -> torch.Tensor:
         logits = self._network(channels_last(images.flip(flip))).float()
         return (torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, 1)).flip(flip)
+
+
+def flips_of(n_axes: int) -> list[tuple[int, ...]]:
+    """The axes to mirror for each version of an (n, c, [z,] y, x) batch; none first."""
+    spatial = range(2, n_axes)
+    return [chosen for n in range(n_axes - 1) for chosen in combinations(spatial, n)]

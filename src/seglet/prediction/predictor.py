@@ -31,18 +31,19 @@ class Predictor:
         self.model = model
         self._engine = TorchEngine(model, precision)
 
-    def probabilities(self, array: NDArray[Any]) -> NDArray[np.float32]:
+    def probabilities(self, array: NDArray[Any] | Image) -> NDArray[np.float32]:
         """Predict probabilities.
 
         Parameters
         ----------
-        array : (y, x), (y, x, c) or (c, y, x) array
+        array : Image, or an array of (y, x), (y, x, c) or (c, y, x)
             Intensities in the range of the training images' files; a fourth channel is taken for alpha and
-            dropped, unless the model has four or more.
+            dropped, unless the model has four or more. A model of volumes takes (z, y, x), (z, y, x, c) or
+            (c, z, y, x); one that brings its images to a common spacing needs an `Image` that tells its own.
 
         Returns
         -------
-        (k, y, x) float32 array
+        (k, [z,] y, x) float32 array
             k = 1: probability of the foreground; else one per class.
 
         Raises
@@ -50,33 +51,37 @@ class Predictor:
         GeometryError
             If the array is not an image, or its channels do not fit the model.
         """
-        return predict_image(as_image(array, self.model.card.plan.n_channels), self.model, self._engine)
+        plan = self.model.card.plan
+        n_axes = 2 if plan.mode == "2d" else 3
+        image = array if isinstance(array, Image) else as_image(array, plan.n_channels, n_axes)
+        return predict_image(image, self.model, self._engine)
 
-    def predict(self, array: NDArray[Any]) -> NDArray[np.uint8]:
+    def predict(self, array: NDArray[Any] | Image) -> NDArray[np.uint8]:
         """Predict the class index of every pixel, by the model's own threshold; see `probabilities`.
 
         Returns
         -------
-        (y, x) uint8 array
+        ([z,] y, x) uint8 array
             0 is the background; names stand in ``model.card.labels``.
         """
         return to_labels(self.probabilities(array), self.model.card.threshold)
 
 
-def as_image(array: NDArray[Any], n_channels: int = 1) -> Image:
-    """Take an array for an image, channels first or last, for a model of so many channels."""
+def as_image(array: NDArray[Any], n_channels: int = 1, n_axes: int = 2) -> Image:
+    """Take an array for an image (2 axes) or a volume (3), channels first or last, for a model of so many."""
     pixels = np.asarray(array)
-    if pixels.ndim == 2:
+    if pixels.ndim == n_axes:
         return Image(pixels[None])
-    many = n_channels >= MOST_CHANNELS
-    for axis in (-1, 0) if pixels.ndim == 3 else ():
+    must_fit = n_channels >= MOST_CHANNELS or n_axes == 3  # few slices are not to be taken for channels
+    for axis in (-1, 0) if pixels.ndim == n_axes + 1 else ():
         n = pixels.shape[axis]
-        if (n == n_channels) if many else (n <= MOST_CHANNELS):
+        if (n == n_channels) if must_fit else (n <= MOST_CHANNELS):
             channels = np.moveaxis(pixels, axis, 0)
-            return Image(channels[:3] if n == 4 and not many else channels)
+            return Image(channels[:3] if n == 4 and not must_fit else channels)
+    axes, many = "y, x" if n_axes == 2 else "z, y, x", n_channels if must_fit else "up to 4"
     raise GeometryError(
         "array",
         found=f"shape {pixels.shape}",
-        expected=f"(y, x), (y, x, c) or (c, y, x) with {n_channels if many else 'up to 4'} channels",
+        expected=f"({axes}), ({axes}, c) or (c, {axes}) with {many} channels",
         remedy="Pass one image at a time.",
     )

@@ -4,7 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from seglet.core.storage import speaking_of
 from seglet.losses.combined import CombinedLoss, LossConfig
 from seglet.model import Model
 from seglet.networks.hardware import Precision, best_device, choose_precision, on_device
+from seglet.patches.prefetch import in_background
 from seglet.patches.sampler import PatchConfig, PatchSampler, fixed_windows
+from seglet.patches.sources import PatchSource
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared
 from seglet.training.callbacks import History, Interruption, StopWithClock
@@ -63,8 +65,8 @@ class Outcome:
 
 def fit(
     model: Model,
-    train: Sequence[Prepared],
-    validation: Sequence[Prepared],
+    train: Sequence[Prepared | PatchSource],
+    validation: Sequence[Prepared | PatchSource],
     settings: Settings,
     folder: Path,
     *,
@@ -77,8 +79,8 @@ def fit(
     ----------
     model : Model
         What is trained.
-    train, validation : sequences of Prepared
-        Labelled cases; without validation cases the last weights are kept.
+    train, validation : sequences of Prepared or PatchSource
+        Labelled cases, in memory or on disk; without validation cases the last weights are kept.
     settings : Settings
         How; ``fit.budget_s`` is the time from this call to the end of training, where no steps are said.
     folder : Path
@@ -99,18 +101,16 @@ def fit(
     started = time.monotonic()
     device = best_device()
     plan, config = model.card.plan, settings.fit
-    with _speaking_of_memory(plan):
+    with _speaking_of_memory(plan), ExitStack() as background:
         on_device(model.network, device).train()  # Lightning leaves it as it finds it: in eval, once timed
-        sampler = PatchSampler(
-            train, plan.patch_size, plan.batch_size, settings.patches, seed=config.seed, device=device
-        )
-        example = sampler.batch(0).images
+        batches = background.enter_context(in_background(_make_sampler(train, plan, settings, device)))
+        example = batches.batch(0).images
         precision = choose_precision(config.precision, model.network, example, training=True)
         tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
         clock = Clock(
             config.steps, max(config.budget_s - (time.monotonic() - started), LEAST_S), config.rounds
         )
-        module = SegmentationModule(model.network, CombinedLoss(settings.loss), sampler, clock, config)
+        module = SegmentationModule(model.network, CombinedLoss(settings.loss), batches, clock, config)
         history = History(folder / "history.csv", clock, tell)
         interruption = Interruption(folder, clock)
         callbacks = [history, interruption, StopWithClock(clock), *_keepers(folder, config, bool(validation))]
@@ -125,6 +125,20 @@ def fit(
     if interruption.by_signal is None:
         _keep_best(module, folder, bool(windows))
     return Outcome(tuple(history.rows), precision, interruption.by_signal)
+
+
+def _make_sampler(
+    train: Sequence[Prepared | PatchSource], plan: Plan, settings: Settings, device: torch.device
+) -> PatchSampler:
+    return PatchSampler(
+        train,
+        plan.patch_size,
+        plan.batch_size,
+        settings.patches,
+        seed=settings.fit.seed,
+        device=device,
+        spacing=plan.spacing,
+    )
 
 
 class Rounds(IterableDataset[int]):
@@ -236,10 +250,10 @@ def _speaking_of_memory(plan: Plan) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        y, x = plan.patch_size
+        size = "x".join(str(n) for n in reversed(plan.patch_size))
         raise TrainingError(
             "training",
-            found=f"too little memory for {plan.batch_size} patches of {x}x{y} a step",
+            found=f"too little memory for {plan.batch_size} patches of {size} a step",
             expected=f"about {plan.training_memory / 2**30:.1f} GiB beside the images",
             remedy="Train anew into another folder, with a smaller plan.batch_size, plan.patch_size or "
             "plan.channels.",

@@ -11,7 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from seglet.losses.combined import CombinedLoss
 from seglet.networks.hardware import channels_last
-from seglet.patches.sampler import Batch, PatchSampler
+from seglet.patches.prefetch import Batches
+from seglet.patches.sampler import Batch
 from seglet.training.clock import Clock
 from seglet.training.schedule import rate_factor
 from seglet.training.settings import FitConfig
@@ -26,8 +27,8 @@ class SegmentationModule(LightningModule):
         What is trained.
     loss : CombinedLoss
         What is minimized.
-    sampler : PatchSampler
-        Where batches come from; the batch of a step depends on the seed and the step alone.
+    batches : Batches
+        Where they come from; the batch of a step depends on the seed and the step alone.
     clock : Clock
         How far training is.
     config : FitConfig
@@ -35,12 +36,12 @@ class SegmentationModule(LightningModule):
     """
 
     def __init__(
-        self, network: nn.Module, loss: CombinedLoss, sampler: PatchSampler, clock: Clock, config: FitConfig
+        self, network: nn.Module, loss: CombinedLoss, batches: Batches, clock: Clock, config: FitConfig
     ) -> None:
         super().__init__()
         self.network, self.loss, self.config = network, loss, config
         self.averaged = AveragedModel(network, multi_avg_fn=_averaging(config.ema), use_buffers=True)
-        self._sampler, self._clock = sampler, clock
+        self._batches, self._clock = batches, clock
         self._counts = torch.zeros(0)
 
     def transfer_batch_to_device(
@@ -48,7 +49,7 @@ class SegmentationModule(LightningModule):
     ) -> Batch:
         """Make the patches of a training step, a mere number until here; move validation windows."""
         if isinstance(batch, int):
-            return self._sampler.batch(self.global_step)
+            return self._batches.batch(self.global_step)
         return Batch(*(t.to(device) for t in (batch.images, batch.labels, batch.weights)))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
