@@ -12,7 +12,7 @@ import yaml
 from PIL import Image as Picture
 
 import seglet
-from seglet import pipeline
+from seglet import pipeline, planning, running
 from seglet.core.errors import ConfigError, DatasetError, ModelError, TrainingError
 from seglet.core.events import Event
 from seglet.core.image import Sample
@@ -102,7 +102,7 @@ def test_a_budget_may_be_given_beside_the_recipe(cells: Path, tiny: tuple[str, .
 def test_preparing_images_counts_against_the_budget(
     cells: Path, tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slow(sample: Sample, plan: Plan) -> Prepared:
+    def slow(sample: Sample, plan: Plan) -> tuple[Prepared, ...]:
         time.sleep(0.1)
         return preprocess(sample, plan)
 
@@ -110,9 +110,9 @@ def test_preparing_images_counts_against_the_budget(
         assert args[3].fit.budget_s + time.monotonic() - began < 60.1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "preprocess", slow)
-    monkeypatch.setattr(pipeline, "fit", fit)
-    monkeypatch.setattr(pipeline, "LARGEST_RESERVE", 0)
+    monkeypatch.setattr(planning, "preprocess", slow)
+    monkeypatch.setattr(running, "fit", fit)
+    monkeypatch.setattr(running, "LARGEST_RESERVE", 0)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         pipeline.train(cells, tmp_path / "run", settings=[*tiny, "fit.steps=null"], budget=60)

@@ -89,7 +89,7 @@ def test_a_key_like_no_other_lists_what_there_is() -> None:
     [
         ("fit.learning_rate=-1", "greater than 0"),
         ("fit.optimizer=lion", "'adamw', 'adam' or 'sgd'"),
-        ("plan.patch_size=[64]", "Field required"),
+        ("plan.patch_size=[64]", "at least 2 items"),
         ("fit=fast", "FitConfig"),
         ("fit.steps=many", "valid integer"),
     ],

@@ -6,14 +6,12 @@ import pytest
 
 from seglet.core.events import Event, quiet
 from seglet.core.image import IGNORE, Sample
-from seglet.data.synthetic import make_dataset
-from seglet.metrics.protocols import PROTOCOLS
-from seglet.model import Model, load_model, untrained
+from seglet.model import Model, load_model
 from seglet.planning import Planned, make_planned
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.recipe import read_recipe
-from seglet.scoring import predict_sample, score_samples, seconds_to_score, with_threshold
+from seglet.scoring import predict_all, predict_sample, seconds_to_score, with_threshold
 
 
 @pytest.fixture(scope="module")
@@ -83,25 +81,14 @@ def test_several_classes_need_no_threshold(planned: Planned, model: Model) -> No
     assert with_threshold(several, planned.part("train"), quiet) is several
 
 
-def test_scores_are_of_the_masks_that_are_kept(planned: Planned, model: Model) -> None:
+def test_samples_are_predicted_one_by_one_at_their_own_size(planned: Planned, model: Model) -> None:
     samples: list[Sample] = planned.part("train")
-    scores, kept = score_samples(model, samples, PROTOCOLS["pixels"], quiet)
-    assert [p.id for p in kept] == [s.id for s in samples] == [i.id for i in scores.images]
-    assert all(p.probabilities is None for p in kept)
-    for sample, predicted, image in zip(samples, kept, scores.images, strict=True):
-        expected = dice(np.asarray(sample.labels) == 1, predicted.labels == 1)
-        assert image.classes["foreground"]["dice"] == pytest.approx(expected)
-    assert scores.threshold == model.card.threshold
-    assert set(scores.curves) == {"foreground"}
-
-
-def test_several_classes_are_scored_without_a_threshold(tiny: tuple[str, ...], tmp_path: Path) -> None:
-    data = make_dataset(tmp_path, layout="palette", n_images=3, shape=(48, 48))
-    several = make_planned(data, read_recipe("auto", tiny), quiet)
-    model = untrained(several.card())
-    scores, _ = score_samples(model, several.part("test"), PROTOCOLS["pixels"], quiet)
-    assert len(scores.class_names) == 3
-    assert scores.threshold is None
+    pairs = list(predict_all(model, samples, quiet))
+    assert [predicted.id for _, predicted in pairs] == [s.id for s in samples]
+    for sample, predicted in pairs:
+        alone = predict_sample(sample, model, TorchEngine(model))
+        assert np.array_equal(predicted.labels, alone.labels)
+        assert predicted.labels.shape == sample.image.shape
 
 
 def test_the_time_of_scoring_grows_with_the_pixels(planned: Planned, model: Model) -> None:

@@ -14,7 +14,8 @@ from seglet.core.image import LabelClass, Labels
 from seglet.data.cases import Case, find_cases
 from seglet.data.masks import MaskConfig
 from seglet.data.synthetic import make_dataset
-from seglet.io.files import File, read_mask
+from seglet.io.files import read_mask
+from seglet.io.sources import File
 from seglet.metrics.evaluate import Prediction
 from seglet.writing import Matched, as_truth, mask_names, mask_places, match_predictions, write_prediction
 
@@ -23,7 +24,7 @@ BINARY = Labels(classes=(LabelClass(name="no", value=0), LabelClass(name="yes", 
 
 
 def case(name: str, identity: str = "") -> Case:
-    return Case(id=identity or Path(name).stem, image=File(Path("data"), name))
+    return Case(id=identity or Path(name).stem, images=(File(Path("data"), name),))
 
 
 @pytest.mark.parametrize(
@@ -88,12 +89,14 @@ def test_masks_are_not_written_among_the_images(cells: Path, tmp_path: Path) -> 
 def test_a_prediction_is_written_with_the_users_values(tmp_path: Path) -> None:
     probabilities = np.random.default_rng(0).random((1, 3, 4), np.float32)
     predicted = Prediction("a", np.eye(3, 4, dtype=np.uint8), probabilities)
-    path = write_prediction(tmp_path / "a.png", predicted, BINARY, probabilities=True)
+    save(tmp_path / "image", np.zeros((3, 4), np.uint8))
+    case = Case("a", (File(tmp_path, "image.png"),))
+    path = write_prediction(tmp_path / "a.png", predicted, BINARY, case, probabilities=True)
     np.testing.assert_array_equal(np.asarray(Picture.open(path)), np.eye(3, 4) * 255)
     np.testing.assert_array_equal(
         tifffile.imread(tmp_path / "a_probabilities.tif").squeeze(), probabilities[0]
     )
-    write_prediction(tmp_path / "b.png", predicted, BINARY, probabilities=False)
+    write_prediction(tmp_path / "b.png", predicted, BINARY, case, probabilities=False)
     assert not (tmp_path / "b_probabilities.tif").exists()
 
 
@@ -219,7 +222,8 @@ def test_two_masks_of_one_image_are_refused(cells: Path, tmp_path: Path) -> None
 def test_masks_of_another_size_name_both_files(cells: Path, tmp_path: Path) -> None:
     folder = rewritten(cells, tmp_path / "found", lambda path, mask: save(path, mask[:50]))
     with pytest.raises(
-        GeometryError, match=r"found/000\.png: found 64x50 pixels; expected 64x64 as in .*images/000\.png"
+        GeometryError,
+        match=r"found/000\.png: found 64x50 pixels; expected 64x64 pixels as in .*images/000\.png",
     ):
         list(matched(folder, cells))
 

@@ -4,16 +4,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from seglet import __version__
-from seglet.console import Teller, print_json, print_line, print_table, show_figure
+from seglet.console import Teller, print_json, print_line, print_table
 from seglet.core.errors import ConfigError, SegletError, TrainingError
-
-if TYPE_CHECKING:
-    from seglet.metrics.scores import Scores
+from seglet.printing import print_finding, print_repairs, print_scores, scored_on_words, scores_document
 
 app = typer.Typer(
     help="A few annotated biomedical images in; a segmentation model one can trust out.",
@@ -23,7 +21,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Data = Annotated[Path, typer.Argument(help="Folder or zip archive of images and masks.")]
+Data = Annotated[
+    Path, typer.Argument(help="Folder, zip archive, CSV table or HDF5 pack of images and masks.")
+]
 RecipeName = Annotated[str, typer.Option("--recipe", "-r", help="Name of a shipped recipe, or a YAML file.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change one setting.")
@@ -31,31 +31,43 @@ Settings = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Protocol = Annotated[str, typer.Option(help="Rule of scoring; auto takes the dataset's own.")]
 
-SHOWN = ("dice", "iou", "f1", "sensitivity", "specificity", "precision", "accuracy", "roc_auc", "pr_auc")
-SEVERITY_STYLE = {"error": "ERROR", "warning": "warning", "note": "note"}
-
 
 @app.command()
 def check(
-    data: Data, recipe: RecipeName = "auto", settings: Settings = None, as_json: AsJson = False
+    data: Data,
+    recipe: RecipeName = "auto",
+    settings: Settings = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write a repaired copy; the original is never touched.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the copy; DATA_repaired by default."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write what was found as an HTML page.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what the data are and what is wrong with them; exit code 1 if they cannot be trained on."""
     from seglet import pipeline
 
     with _door(as_json) as tell:
         found = pipeline.check(data, recipe, settings or [], tell)
+        if report is not None:
+            pipeline.report_findings(found, report)
+        repaired = pipeline.repair(found, out, tell) if fix else None
     errors = [f for f in found.findings if f.severity == "error"]
     if as_json:
-        print_json({"data": str(data), "findings": [f.model_dump(mode="json") for f in found.findings]})
+        findings = [f.model_dump(mode="json") for f in found.findings]
+        repairs = None if repaired is None else repaired.model_dump(mode="json")
+        print_json({"data": str(data), "findings": findings, "repairs": repairs})
     else:
         for finding in found.findings:
-            print_line(f"{SEVERITY_STYLE[finding.severity]:<8} {finding.message}")
-            _print_files(finding.files)
-            if finding.remedy:
-                print_line(f"         → {finding.remedy}")
+            print_finding(finding)
         labelled = sum(bool(case.labels) for case in found.dataset.cases)
         print_line(f"{len(found.dataset.cases)} images, {labelled} with masks; {len(errors)} errors.")
-    if errors:
+        if repaired is not None:
+            print_repairs(repaired)
+    if errors and repaired is None:
         raise typer.Exit(1)
 
 
@@ -97,6 +109,9 @@ def train(
     recipe: RecipeName = "auto",
     settings: Settings = None,
     budget: Annotated[str | None, typer.Option(help="Time for everything: 90s, 10m, 1h30m.")] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="Cross-validate in so many folds; auto leaves one out where few, none.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
     ] = False,
@@ -113,16 +128,17 @@ def train(
                 expected="no recipe beside --resume: an interrupted run goes on with its own",
                 remedy="Leave --recipe out; single settings can be changed with --set.",
             )
-        trained = pipeline.train(data, out, recipe, settings or [], budget, resume, tell)
+        said = [*(settings or []), *([] if folds is None else [f"split.folds={folds}"])]
+        trained = pipeline.train(data, out, recipe, said, budget, resume, tell)
     if as_json:
         places = {
             "model": trained.run.model,
             "report": trained.run.report,
             "predictions": trained.run.predictions,
         }
-        print_json(_scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
+        print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
         return
-    _print_scores(trained.scores, f"{trained.scores.n_images} {trained.scored_on} images")
+    print_scores(trained.scores, scored_on_words(trained))
     print_line(f"Model:  {trained.run.model}")
     print_line(f"Masks:  {trained.run.predictions}")
     print_line(f"Report: {trained.run.report}")
@@ -174,9 +190,9 @@ def evaluate(
         if out is not None:
             write_scores(scores, out)
     if as_json:
-        print_json(_scores_document(scores))
+        print_json(scores_document(scores))
     else:
-        _print_scores(scores, f"{scores.n_images} images")
+        print_scores(scores, f"{scores.n_images} images")
 
 
 @app.command()
@@ -192,6 +208,45 @@ def report(
         print_json({"report": str(page)})
     else:
         print_line(f"Report: {page}")
+
+
+@app.command()
+def pack(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="The file to write, data.h5.")],
+    recipe: RecipeName = "auto",
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a dataset into one HDF5 file, which every command takes in place of a folder."""
+    from seglet import pipeline
+
+    with _door(as_json) as tell:
+        dataset = pipeline.pack(data, out, recipe, settings or [], tell)
+    if as_json:
+        print_json({"pack": str(out), "cases": len(dataset.cases)})
+    else:
+        print_line(f"{len(dataset.cases)} cases in {out}")
+
+
+@app.command()
+def convert(
+    data: Data,
+    out: Annotated[Path, typer.Argument(help="Folder to write, new or empty; a file for hdf5.")],
+    to: Annotated[str, typer.Option("--to", help="nnunet, pairs, hdf5, ome-zarr or ctc.")],
+    recipe: RecipeName = "auto",
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dataset in another layout."""
+    from seglet import pipeline
+
+    with _door(as_json) as tell:
+        dataset = pipeline.convert(data, out, to, recipe, settings or [], tell)
+    if as_json:
+        print_json({"out": str(out), "to": to, "cases": len(dataset.cases)})
+    else:
+        print_line(f"{len(dataset.cases)} cases in {out}, as {to}")
 
 
 @app.command()
@@ -236,9 +291,9 @@ def demo(
         trained = pipeline.train(data, run, budget=budget, tell=tell)
         pipeline.predict(trained.run.folder, [data / "images"], out / "masks", tell=tell)
     if as_json:
-        print_json(_scores_document(trained.scores) | {"report": str(trained.run.report)})
+        print_json(scores_document(trained.scores) | {"report": str(trained.run.report)})
         return
-    _print_scores(trained.scores, f"{trained.scores.n_images} {trained.scored_on} images")
+    print_scores(trained.scores, f"{trained.scores.n_images} {trained.scored_on} images")
     print_line(f"Masks:  {out / 'masks'}")
     print_line(f"Report: {trained.run.report.resolve()}")
 
@@ -281,38 +336,3 @@ def _door(as_json: bool) -> Iterator[Teller]:
 
 def _parts(error: SegletError) -> dict[str, str]:
     return {"where": error.where, "found": error.found, "expected": error.expected, "remedy": error.remedy}
-
-
-def _print_files(files: tuple[str, ...], most: int = 10) -> None:
-    for name in files[:most]:
-        print_line(f"           {name}")
-    if len(files) > most:
-        print_line(f"           … and {len(files) - most} more")
-
-
-def _scores_document(scores: "Scores") -> dict[str, Any]:
-    from seglet.metrics.scores import headline
-
-    return {"headline": headline(scores), "scores": scores.model_dump(mode="json", exclude={"curves"})}
-
-
-def _print_scores(scores: "Scores", what: str) -> None:
-    """A short table: every class pooled and as a mean over images, and the second observer beside them."""
-    rows = []
-    for name in scores.class_names[1:]:
-        rows.append((f"{name}, pooled", *(show_figure(scores.pooled[name][m]) for m in SHOWN)))
-        rows.append((f"{name}, mean of images", *(show_figure(scores.mean[name][m].mean) for m in SHOWN)))
-        if scores.all_pixels:
-            rows.append(
-                (f"{name}, pooled, all pixels", *(show_figure(scores.all_pixels[name][m]) for m in SHOWN))
-            )
-        if scores.second_observer:
-            pooled = scores.second_observer.pooled[name]
-            rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
-    print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
-    dice = scores.mean_dice
-    interval = (
-        f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)" if dice.n > 1 else ""
-    )
-    print_line(f"Mean Dice {dice.mean:.4f}{interval}")
-    print_line(scores.rule)

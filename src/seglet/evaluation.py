@@ -6,16 +6,19 @@ from pathlib import Path
 from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels
-from seglet.data.cases import Case, find_cases
+from seglet.data.cases import Case, Dataset
+from seglet.data.datasets import open_dataset
+from seglet.data.folds import read_folds
 from seglet.data.masks import MaskConfig, understand_masks
 from seglet.data.samples import read_samples
 from seglet.data.splits import split_from_text
+from seglet.metrics.evaluate import evaluate
 from seglet.metrics.scores import Scores
 from seglet.model import Model, load_model
 from seglet.planning import choose_protocol
 from seglet.recipe import Recipe
 from seglet.run import Run, read_facts, read_run_recipe, require_page
-from seglet.scoring import score_samples
+from seglet.scoring import predict_all
 
 
 def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: Tell) -> Scores:
@@ -41,8 +44,10 @@ def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: 
     """
     model, run = load_model(source), Run(source)
     own = run.facts.is_file() and Path(read_facts(run)["data"]) == data.resolve()
-    dataset = find_cases(data, read_run_recipe(run).layout if own else told.layout)
+    dataset = open_dataset(data, read_run_recipe(run).layout if own else told.layout)
     cases: Sequence[Case] = [case for case in dataset.cases if case.labels]
+    if own and run.folds.is_file():
+        return _evaluate_folds(run, model.card.labels, dataset, protocol, tell)
     if own:
         split = split_from_text(require_page(run.split).read_text(encoding="utf-8"), dataset.cases)
         cases = split.test or split.validation or split.train
@@ -53,7 +58,19 @@ def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: 
     tell(Event("evaluating", f"{len(cases)} images"))
     labels = model.card.labels if own else _labels_elsewhere(model, cases, told.masks, tell)
     samples = read_samples(cases, labels, tell)
-    return score_samples(model, samples, choose_protocol(protocol, dataset), tell)[0]
+    pairs = predict_all(model, samples, tell)
+    return evaluate(pairs, model.card.labels.names, choose_protocol(protocol, dataset), model.threshold)
+
+
+def _evaluate_folds(run: Run, labels: Labels, dataset: Dataset, protocol: str, tell: Tell) -> Scores:
+    """Score each case by the model of the fold that has not seen it."""
+    folds = read_folds(run.folds, dataset.cases)
+    pairs = (
+        pair
+        for number, fold in enumerate(folds, start=1)
+        for pair in predict_all(load_model(run.fold(number).folder), read_samples(fold.test, labels), tell)
+    )
+    return evaluate(pairs, labels.names, choose_protocol(protocol, dataset))
 
 
 def _labels_elsewhere(model: Model, cases: Sequence[Case], masks: MaskConfig, tell: Tell) -> Labels:

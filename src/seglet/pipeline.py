@@ -2,50 +2,36 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from seglet.core.errors import DatasetError, FormatError, GeometryError, TrainingError
+from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.storage import write_text
-from seglet.data.cases import find_cases
-from seglet.data.doctor import Examination, examine
-from seglet.data.samples import read_sample, read_samples
+from seglet.crossvalidation import train_folds
+from seglet.data.cases import Dataset
+from seglet.data.datasets import open_dataset
+from seglet.data.doctor import Examination, examine, require_sound
+from seglet.data.repair import RepairLog
+from seglet.data.repair import repair as mend
+from seglet.data.samples import read_sample
 from seglet.data.splits import split_to_text
 from seglet.evaluation import evaluate_model
-from seglet.io.files import as_file
-from seglet.metrics.evaluate import Prediction, Scores
+from seglet.metrics.evaluate import Scores
 from seglet.metrics.evaluate import evaluate as score_pairs
-from seglet.metrics.scores import headline, read_scores, write_scores
-from seglet.model import Model, load_model, save_model, untrained
+from seglet.metrics.scores import read_scores
+from seglet.model import Model, load_model
 from seglet.planning import Planned, choose_protocol, make_planned
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.predictor import Predictor
-from seglet.preprocessing.transform import preprocess
 from seglet.recipe import Recipe, read_recipe, to_text
 from seglet.report.page import write_report
-from seglet.run import (
-    Run,
-    environment,
-    read_facts,
-    read_run_recipe,
-    require_page,
-    resume_run,
-    start_run,
-    write_facts,
-)
-from seglet.scoring import N_THRESHOLD_IMAGES, predict_sample, score_samples, seconds_to_score, with_threshold
-from seglet.showcase import gather_report
-from seglet.training.callbacks import read_history
-from seglet.training.fit import Outcome, Settings, fit
+from seglet.run import Run, read_facts, read_run_recipe, require_page, resume_run, start_run
+from seglet.running import finish, fit_planned, read_masks, score_run, write_run_report
+from seglet.scoring import predict_all, predict_sample
+from seglet.showcase import findings_page
 from seglet.training.settings import seconds
-from seglet.writing import as_truth, mask_names, mask_places, match_predictions, write_prediction
-
-REPORT_S = 10.0  # curves, statistics and drawing the page
-LARGEST_RESERVE = 0.35  # share of the budget that scoring may claim
-SAFETY = 1.3  # on the estimated time of scoring
+from seglet.writing import as_truth, mask_places, match_predictions, write_prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +49,26 @@ def check(
 ) -> Examination:
     """Say what the data are and what is wrong with them."""
     chosen = read_recipe(recipe, settings)
-    return examine(find_cases(Path(data), chosen.layout), chosen.masks, tell)
+    return examine(open_dataset(Path(data), chosen.layout), chosen.masks, tell)
+
+
+def report_findings(found: Examination, page: Path) -> Path:
+    """Write what was found about a dataset as an HTML page."""
+    return write_report(findings_page(found), page)
+
+
+def repair(found: Examination, out: Path | None = None, tell: Tell = quiet) -> RepairLog:
+    """Write a repaired copy of a dataset, and a log; the original is never touched.
+
+    Parameters
+    ----------
+    found : Examination
+        From `check`.
+    out : Path or None
+        New or empty folder; beside the dataset where None.
+    """
+    root = found.dataset.root.resolve()
+    return mend(found, out or root.with_name(f"{root.stem}_repaired"), tell)
 
 
 def plan(
@@ -110,17 +115,17 @@ def train(
     timed = [] if budget is None else [f"fit.budget_s={seconds(budget)}", "fit.steps=null"]
     settings = [*timed, *settings]
     run, chosen = _open_run(Path(out), recipe, settings, resume)
-    planned = make_planned(Path(data), chosen, tell, run.split if resume else None)
+    planned = make_planned(Path(data), chosen, tell, run.written_split if resume else None)
     write_text(run.recipe, to_text(planned.recipe))
     write_text(run.split, split_to_text(planned.split))
-    model = untrained(planned.card(), seed=planned.recipe.fit.seed)
-    outcome = _fit(model, planned, run, started, resume, tell)
-    model = with_threshold(model, [*planned.part("train"), *planned.part("validation")], tell)
-    save_model(model, run.model)
-    scores = _score(model, planned, run, tell)
-    model = replace(model, card=model.card.model_copy(update={"scores": headline(scores)}))
-    save_model(model, run.model)
-    write_facts(run, _facts(planned, outcome, time.monotonic() - started))
+    ends = started + planned.recipe.fit.budget_s
+    if planned.folds:
+        model, scores = train_folds(planned, run, ends, resume, tell)
+        return Trained(run, model, scores, planned.scored_on)
+    scored = planned.part(planned.scored_on)
+    model, outcome = fit_planned(planned, run, ends, scored, resume, tell)
+    scores = score_run(predict_all(model, scored, tell), planned, run, model.threshold)
+    model = finish(run, planned, model, scores, outcome, time.monotonic() - started)
     return Trained(run, model, scores, planned.scored_on)
 
 
@@ -172,7 +177,7 @@ def predict(
         except (FormatError, GeometryError) as error:
             bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")
             continue
-        write_prediction(path, predicted, loaded.card.labels, probabilities=probabilities)
+        write_prediction(path, predicted, loaded.card.labels, case, probabilities=probabilities)
     tell(Event("predicting", f"{len(cases) - len(bad)} masks in {out}", len(cases), len(cases)))
     if bad:
         raise DatasetError(
@@ -182,6 +187,55 @@ def predict(
             remedy="Repair these images or leave them out; the masks of all others are written.",
         )
     return list(cases)
+
+
+def pack(
+    data: Path | str,
+    out: Path | str,
+    recipe: str | Path | Recipe = "auto",
+    settings: Iterable[str] = (),
+    tell: Tell = quiet,
+) -> Dataset:
+    """Put a dataset into one HDF5 file, with the split that the recipe says or draws; see `write_pack`."""
+    return convert(data, out, "hdf5", recipe, settings, tell)
+
+
+def convert(
+    data: Path | str,
+    out: Path | str,
+    to: str,
+    recipe: str | Path | Recipe = "auto",
+    settings: Iterable[str] = (),
+    tell: Tell = quiet,
+) -> Dataset:
+    """Write a sound dataset in another layout.
+
+    Parameters
+    ----------
+    data : Path
+        Dataset.
+    out : Path
+        New or empty folder; a file for ``hdf5``.
+    to : str
+        ``nnunet``, ``pairs``, ``hdf5``, ``ome-zarr`` or ``ctc``.
+    recipe, settings
+        How the dataset is read and split.
+
+    Returns
+    -------
+    Dataset
+        What was converted.
+    """
+    chosen = read_recipe(recipe, settings)
+    found = examine(open_dataset(Path(data), chosen.layout), chosen.masks, tell)
+    require_sound(found)
+    roles = {
+        case.id: role
+        for role, cases in split_roles(found.dataset.cases, chosen.split).items()
+        for case in cases
+    }
+    write_as(to, found.dataset, found.labels, Path(out), roles, tell)
+    return found.dataset
 
 
 def evaluate(
@@ -209,7 +263,7 @@ def evaluate(
     is_model = any((source / name).is_file() for name in ("model/model.yaml", "model.yaml"))
     if is_model:
         return evaluate_model(source, Path(truth), protocol, told, tell)
-    dataset = as_truth(find_cases(Path(truth), told.layout))
+    dataset = as_truth(open_dataset(Path(truth), told.layout))
     matched = match_predictions(source, dataset, told.masks, tell)
     return score_pairs(matched, matched.truth.names, choose_protocol(protocol, dataset))
 
@@ -218,14 +272,9 @@ def report(folder: Path | str, tell: Tell = quiet) -> Path:
     """Write the report of a finished run anew; needs the data where they were."""
     run = Run(Path(folder))
     facts = read_facts(run)
-    planned = make_planned(Path(facts["data"]), read_run_recipe(run), tell, require_page(run.split))
-    names = mask_names(planned.dataset.cases)
-    kept = [
-        replace(case, labels=(as_file(run.predictions / names[case.id]),), second=None)
-        for case in getattr(planned.split, planned.scored_on)
-    ]
-    predictions = [Prediction(s.id, np.asarray(s.labels)) for s in read_samples(kept, planned.labels, tell)]
-    return _write_report(run, planned, read_scores(run.scores), predictions)
+    planned = make_planned(Path(facts["data"]), read_run_recipe(run), tell, require_page(run.written_split))
+    predictions = read_masks(run, planned)
+    return write_run_report(run, planned, read_scores(run.scores), predictions)
 
 
 def _open_run(
@@ -235,63 +284,3 @@ def _open_run(
         return resume_run(out, settings)
     chosen = read_recipe(recipe, settings)
     return start_run(out), chosen
-
-
-def _fit(model: Model, planned: Planned, run: Run, started: float, resume: bool, tell: Tell) -> Outcome:
-    """Train for what scoring leaves of the budget."""
-    train, validation, scored = (planned.part(p) for p in ("train", "validation", planned.scored_on))
-    recipe = planned.recipe
-    shown, checked = ([preprocess(sample, planned.plan) for sample in part] for part in (train, validation))
-    reserve = REPORT_S + SAFETY * seconds_to_score(
-        model, [*scored, *[*train, *validation][:N_THRESHOLD_IMAGES]]
-    )
-    budget = recipe.fit.budget_s
-    left = budget - (time.monotonic() - started) - min(reserve, LARGEST_RESERVE * budget)
-    outcome = fit(
-        model,
-        shown,
-        checked,
-        Settings(recipe.patches, recipe.loss, recipe.fit.model_copy(update={"budget_s": max(left, 1.0)})),
-        run.folder,
-        resume=resume,
-        tell=tell,
-    )
-    if outcome.interrupted:
-        raise TrainingError(
-            run.folder,
-            found=f"{outcome.interrupted} before training was done",
-            expected="training to go on to its end",
-            remedy="Nothing is lost: add --resume to go on.",
-        )
-    return outcome
-
-
-def _score(model: Model, planned: Planned, run: Run, tell: Tell) -> Scores:
-    """Score, write the masks and the scores, and the report."""
-    samples = planned.part(planned.scored_on)
-    scores, predictions = score_samples(
-        model, samples, choose_protocol(planned.recipe.protocol, planned.dataset), tell
-    )
-    names = mask_names(planned.dataset.cases)
-    for predicted in predictions:
-        path = run.predictions / names[predicted.id]
-        write_prediction(path, predicted, planned.labels, probabilities=False)
-    write_scores(scores, run.folder)
-    _write_report(run, planned, scores, predictions)
-    return scores
-
-
-def _write_report(run: Run, planned: Planned, scores: Scores, predictions: Sequence[Prediction]) -> Path:
-    history = read_history(require_page(run.history))
-    return write_report(gather_report(planned, history, scores, predictions), run.report)
-
-
-def _facts(planned: Planned, outcome: Outcome, took_s: float) -> dict[str, object]:
-    return {
-        "data": str(planned.dataset.root.resolve()),
-        "scored_on": planned.scored_on,
-        "took_s": round(took_s, 1),
-        "steps": int(outcome.history[-1]["step"]) if outcome.history else 0,
-        "precision": f"{outcome.precision.name} ({outcome.precision.reason})",
-        "environment": environment(),
-    }

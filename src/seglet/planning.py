@@ -1,21 +1,27 @@
 """From a path to everything training needs: cases, findings, split, samples, plan."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from seglet.core.errors import ConfigError, DatasetError
 from seglet.core.events import Event, Tell
-from seglet.core.image import Labels, Sample
-from seglet.data.cases import Dataset, find_cases
-from seglet.data.doctor import Examination, examine, require_sound
+from seglet.core.image import IGNORE, Labels, Sample
+from seglet.data.cases import Case, Dataset
+from seglet.data.datasets import open_dataset
+from seglet.data.doctor import Examination, examine, require_sound, with_split
+from seglet.data.folds import choose_folds, make_folds, read_folds
 from seglet.data.samples import read_samples
-from seglet.data.splits import Split, split_cases, split_from_text
+from seglet.data.splits import Split, SplitConfig, split_cases
 from seglet.losses.combined import LossConfig
 from seglet.metrics.protocols import PROTOCOLS, Protocol, protocol_named
 from seglet.model import ModelCard
 from seglet.networks.hardware import free_memory
 from seglet.preprocessing.fingerprint import Fingerprint, make_fingerprint
 from seglet.preprocessing.plan import Plan, make_plan
+from seglet.preprocessing.transform import Prepared, preprocess
 from seglet.recipe import Recipe
 
 
@@ -27,6 +33,9 @@ class Planned:
     ----------
     dataset, examination, labels, split
         The cases, what is wrong with them, how their masks are written, and who is in which part.
+    folds : tuple of Split
+        Of a cross-validated run: who is in which part of each fold; `split` then has all of them as `train`
+        and what stays out of every fold as `test`. Else empty.
     samples : dict
         All labelled cases in memory, by id.
     fingerprint, plan
@@ -39,6 +48,7 @@ class Planned:
     examination: Examination
     labels: Labels
     split: Split
+    folds: tuple[Split, ...]
     samples: dict[str, Sample]
     fingerprint: Fingerprint
     plan: Plan
@@ -46,12 +56,23 @@ class Planned:
 
     @property
     def scored_on(self) -> str:
-        """The part whose images are scored: test, else validation, else the training images themselves."""
+        """The part whose images are scored: all folds, or test, else validation, else the training images."""
+        if self.folds:
+            return "folds"
         return "test" if self.split.test else "validation" if self.split.validation else "train"
+
+    @property
+    def scored_cases(self) -> tuple[Case, ...]:
+        """The cases that are scored."""
+        return self.split.train if self.folds else getattr(self.split, self.scored_on)
 
     def part(self, name: str) -> list[Sample]:
         """The samples of a part: ``train``, ``validation`` or ``test``."""
         return [self.samples[case.id] for case in getattr(self.split, name)]
+
+    def of_fold(self, fold: Split) -> "Planned":
+        """What is done in one fold, by the same plan."""
+        return replace(self, split=fold, folds=())
 
     def card(self) -> ModelCard:
         """What the model will say of itself."""
@@ -65,7 +86,7 @@ class Planned:
         )
 
 
-def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | None = None) -> Planned:
+def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = None) -> Planned:
     """Find, examine, split, read and plan.
 
     Parameters
@@ -76,8 +97,8 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | N
         What is already said.
     tell : callable
         Hears of progress.
-    written_split : Path or None
-        split.yaml of a run; where it stands, it is taken again.
+    written : Path or None
+        split.yaml or folds.yaml of a run; where it stands, it is taken again.
 
     Raises
     ------
@@ -86,7 +107,7 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | N
     ConfigError
         If the recipe does not fit the data.
     """
-    dataset = find_cases(data, recipe.layout)
+    dataset = open_dataset(data, recipe.layout)
     examination = examine(dataset, recipe.masks, tell)
     require_sound(examination)
     if (labels := examination.labels) is None:
@@ -96,22 +117,54 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written_split: Path | N
             expected="a mask for each image",
             remedy="Add the masks' folder.",
         )
-    if written_split is not None and written_split.is_file():
-        split = split_from_text(written_split.read_text(encoding="utf-8"), dataset.cases)
-    else:
-        split = split_cases(dataset.cases, recipe.split)
-    samples = read_samples([*split.train, *split.validation, *split.test], labels, tell)
+    labelled = [case for case in dataset.cases if case.labels]
+    samples = read_samples(labelled, labels, tell)
     by_id = {sample.id: sample for sample in samples}
+    split, folds = _divide(dataset, recipe.split, by_id, written)
     fingerprint = make_fingerprint([by_id[case.id] for case in split.train], labels.n_classes)
     plan = make_plan(fingerprint, recipe.plan, free_memory())
     _require_channels(split, by_id, plan)
     _require_class_weights(recipe.loss, labels)
     protocol = choose_protocol(recipe.protocol, dataset).name
-    _tell_understood(examination, split, plan, tell)
+    examination = with_split(examination, _roles(split, folds))
+    _tell_understood(examination, split, folds, plan, tell)
     resolved = recipe.model_copy(
         update={"plan": plan.settings, "layout": dataset.layout, "protocol": protocol}
     )
-    return Planned(dataset, examination, labels, split, by_id, fingerprint, plan, resolved)
+    return Planned(dataset, examination, labels, split, folds, by_id, fingerprint, plan, resolved)
+
+
+def prepare_all(samples: Sequence[Sample], plan: Plan) -> list[Prepared]:
+    """Bring samples to the plan's grid; in ``slices`` mode every labelled slice is one."""
+    return [prepared for sample in samples for prepared in preprocess(sample, plan)]
+
+
+def _divide(
+    dataset: Dataset, config: SplitConfig, samples: dict[str, Sample], written: Path | None
+) -> tuple[Split, tuple[Split, ...]]:
+    """Who is in which part; and in which fold, where there are folds."""
+    file = written if written is not None and written.is_file() else config.file
+    classes = {name: _classes_in(sample) for name, sample in samples.items()}
+    n_folds = None if file else choose_folds(dataset.cases, config)
+    if file is not None:
+        folds = read_folds(file, dataset.cases)
+    elif n_folds is not None:
+        folds = make_folds(dataset.cases, config, n_folds, classes)
+    else:
+        folds = (split_cases(dataset.cases, config, classes),)
+    if len(folds) == 1:
+        return folds[0], ()
+    tested = [case for fold in folds for case in fold.test]
+    inside = {case.id for case in tested}
+    groups = {case.group for case in tested} - {None}
+    outside = [c for c in dataset.cases if c.labels and c.id not in inside and c.group not in groups]
+    return Split(tuple(c for c in dataset.cases if c.id in inside), (), tuple(outside)), folds
+
+
+def _classes_in(sample: Sample) -> frozenset[int]:
+    """Foreground classes that a sample shows."""
+    counts = np.bincount(np.asarray(sample.labels).ravel(), minlength=IGNORE + 1)
+    return frozenset(np.flatnonzero(counts[:IGNORE]).tolist()) - {0}
 
 
 def _require_channels(split: Split, samples: dict[str, Sample], plan: Plan) -> None:
@@ -138,15 +191,28 @@ def _require_class_weights(loss: LossConfig, labels: Labels) -> None:
         )
 
 
-def _tell_understood(examination: Examination, split: Split, plan: Plan, tell: Tell) -> None:
+def _roles(split: Split, folds: Sequence[Split]) -> dict[str, str]:
+    """The part of each case, by its id: of folds, the one that tests it."""
+    if folds:
+        parts = {f"fold {number}": fold.test for number, fold in enumerate(folds, start=1)}
+    else:
+        parts = {role: getattr(split, role) for role in ("train", "validation", "test")}
+    return {case.id: role for role, cases in parts.items() for case in cases}
+
+
+def _tell_understood(
+    examination: Examination, split: Split, folds: Sequence[Split], plan: Plan, tell: Tell
+) -> None:
     """Say what was understood of the data, and what follows from it, before anything long begins."""
     for finding in examination.findings:
         tell(Event("data", finding.message))
     parts = {"train": split.train, "validate": split.validation, "test": split.test}
-    tell(Event("split", ", ".join(f"{len(cases)} {name}" for name, cases in parts.items())))
-    y, x = plan.patch_size
+    counted = ", ".join(f"{len(cases)} {name}" for name, cases in parts.items())
+    held = f", {len(split.test)} held out" if split.test else ""
+    tell(Event("split", f"{len(folds)} folds over {len(split.train)} cases{held}" if folds else counted))
+    size = "x".join(str(n) for n in reversed(plan.patch_size))
     widths = "-".join(map(str, plan.channels))
-    tell(Event("plan", f"U-Net {widths}, {plan.batch_size} patches of {x}x{y} a step, {plan.color} input"))
+    tell(Event("plan", f"U-Net {widths}, {plan.batch_size} patches of {size} a step, {plan.color} input"))
 
 
 def choose_protocol(name: str, dataset: Dataset) -> Protocol:

@@ -45,6 +45,20 @@ class Run:
         return self.folder / "split.yaml"
 
     @property
+    def folds(self) -> Path:
+        """Who trained, validated and tested in each fold; only of a cross-validated run."""
+        return self.folder / "folds.yaml"
+
+    @property
+    def written_split(self) -> Path:
+        """Where the split stands, or all folds."""
+        return self.folds if self.folds.is_file() else self.split
+
+    def fold(self, number: int) -> "Run":
+        """The run of one fold, counted from 1."""
+        return Run(self.folder / "folds" / str(number))
+
+    @property
     def facts(self) -> Path:
         """Where the data are, what was scored, on which machine."""
         return self.folder / "run.yaml"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,14 @@ from numpy.typing import NDArray
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import IGNORE, Sample
 from seglet.metrics.curves import best_threshold
-from seglet.metrics.evaluate import Prediction, Scores, evaluate
-from seglet.metrics.protocols import Protocol
+from seglet.metrics.evaluate import Prediction
 from seglet.model import Model
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import predict_image
+from seglet.prediction.tiled import predict_image, tiling_of
+from seglet.preprocessing.transform import grid_shape
+
+Pairs = Iterator[tuple[Sample, Prediction]]
 
 N_THRESHOLD_IMAGES = 12  # enough pixels for a threshold to two digits; more would only cost time
 
@@ -55,36 +58,31 @@ def with_threshold(model: Model, samples: Sequence[Sample], tell: Tell) -> Model
     return replace(model, card=model.card.model_copy(update={"threshold": threshold, "threshold_from": told}))
 
 
-def score_samples(
-    model: Model, samples: Sequence[Sample], protocol: Protocol, tell: Tell
-) -> tuple[Scores, list[Prediction]]:
-    """Predict and score; probabilities are dropped once they are counted."""
-    engine, kept = TorchEngine(model), []
-
-    def pairs() -> Iterator[tuple[Sample, Prediction]]:
-        for number, sample in enumerate(samples):
-            tell(Event("predicting", done=number, total=len(samples)))
-            predicted = predict_sample(sample, model, engine)
-            kept.append(replace(predicted, probabilities=None))
-            yield sample, predicted
-
-    threshold = model.card.threshold if model.card.plan.n_classes == 2 else None
-    scores = evaluate(pairs(), model.card.labels.names, protocol, threshold)
+def predict_all(model: Model, samples: Sequence[Sample], tell: Tell) -> Pairs:
+    """Predict samples one at a time; probabilities live as long as their pair."""
+    engine = TorchEngine(model)
+    for number, sample in enumerate(samples):
+        tell(Event("predicting", done=number, total=len(samples)))
+        yield sample, predict_sample(sample, model, engine)
     tell(Event("predicting", f"{len(samples)} images", len(samples), len(samples)))
-    return scores, kept
 
 
 def seconds_to_score(model: Model, samples: Sequence[Sample]) -> float:
     """Expected time of predicting these samples, by timing one window of the untrained network."""
-    side = min(model.card.predict.window, max(max(s.image.shape) for s in samples))
-    window = np.zeros((1, model.card.plan.n_channels, side, side), np.float32)
+    plan, tiling = model.card.plan, tiling_of(model.card)
+    shapes = [grid_shape(sample.image, plan) for sample in samples]
+    largest = [max(sides) for sides in zip(*(shape[-len(tiling.window) :] for shape in shapes), strict=True)]
+    sides = [
+        -(-min(*pair) // multiple) * multiple
+        for *pair, multiple in zip(tiling.window, largest, tiling.multiple, strict=True)
+    ]
+    window = np.zeros((1, plan.n_channels, *sides), np.float32)
     engine = TorchEngine(model)
     engine.run(window)
     start = time.perf_counter()
     engine.run(window)
-    per_pixel = (time.perf_counter() - start) / side**2
-    n_pixels = sum(int(np.prod(model.card.plan.resize or s.image.shape)) for s in samples)
-    return per_pixel * n_pixels
+    per_pixel = (time.perf_counter() - start) / prod(sides)
+    return float(per_pixel * sum(prod(shape) for shape in shapes))
 
 
 def _rarer_class_threshold(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:

@@ -7,20 +7,22 @@ from datetime import UTC, datetime
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skimage.transform import resize
 
-from seglet.core.image import Image, Sample
+from seglet.core.image import IGNORE, Image, Sample
+from seglet.data.doctor import Examination
 from seglet.data.masks import describe
 from seglet.metrics.evaluate import Prediction, Scores
 from seglet.model import n_outputs, untrained
 from seglet.networks.registry import n_parameters
-from seglet.patches.sampler import PatchSampler, pixel_weights
+from seglet.patches.sampler import PatchSampler
+from seglet.patches.sources import pixel_weights
 from seglet.planning import Planned
-from seglet.preprocessing.plan import image_memory
+from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import preprocess
 from seglet.recipe import to_text
 from seglet.report.content import AugmentationPreview, Example, Note, ReportContent, WeightPreview
 from seglet.report.overlays import show_image
+from seglet.report.views import choose_view, lay_out
 from seglet.run import environment
 
 N_PREVIEWED = 8  # augmented patches
@@ -30,6 +32,7 @@ PARTS = {
     "test": "test images",
     "validation": "validation images",
     "train": "training images (no others are left)",
+    "folds": "images, each by the model of a fold that has not seen it",
 }
 
 
@@ -53,18 +56,15 @@ def gather_report(
         Class indexes of the scored images.
     """
     part = planned.scored_on
-    n_scored = len(planned.part(part))
+    n_scored = len(planned.scored_cases)
     return ReportContent(
         title=planned.dataset.root.resolve().name,
-        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        created=_now(),
         class_names=planned.labels.names,
         data=data_facts(planned),
         findings=planned.examination.findings,
         recipe_text=to_text(planned.recipe),
-        split={
-            name: tuple(c.id for c in getattr(planned.split, name))
-            for name in ("train", "validation", "test")
-        },
+        split=_who(planned),
         history=tuple(dict(row) for row in history),
         scores=scores,
         scored_on=f"{n_scored} {PARTS[part]}",
@@ -75,6 +75,41 @@ def gather_report(
     )
 
 
+def _who(planned: Planned) -> dict[str, tuple[str, ...]]:
+    """Ids of the cases of each part, or of each fold."""
+    names = ("train", "validation", "test")
+    parts = {name: tuple(c.id for c in getattr(planned.split, name)) for name in names}
+    folds = {
+        f"tested in fold {number}": tuple(c.id for c in fold.test)
+        for number, fold in enumerate(planned.folds, start=1)
+    }
+    return {**folds, "test": parts["test"]} if folds else parts
+
+
+def findings_page(found: Examination) -> ReportContent:
+    """What the doctor found, as a page of its own."""
+    dataset = found.dataset
+    labelled = sum(bool(case.labels) for case in dataset.cases)
+    facts = [
+        ("data", str(dataset.root)),
+        ("layout", dataset.layout.name),
+        ("images", f"{len(dataset.cases)}, {labelled} of them labelled"),
+    ]
+    if found.labels is not None:
+        facts.append(("masks", describe(found.labels)))
+    return ReportContent(
+        title=dataset.root.resolve().name,
+        created=_now(),
+        class_names=() if found.labels is None else found.labels.names,
+        data=tuple(facts),
+        findings=found.findings,
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
     """What the data and the plan are, in words, line by line."""
     seen, plan = planned.fingerprint, planned.plan
@@ -82,25 +117,42 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
     model = untrained(planned.card())
     sizes = " to ".join(dict.fromkeys(_size(shape) for shape in (seen.smallest, seen.largest)))
     fractions = zip(planned.labels.names, seen.class_fractions, strict=True)
-    split, types = planned.split, "/".join(seen.dtypes)
-    images = image_memory(seen, plan.resize, plan.n_channels)
+    types, images = "/".join(seen.dtypes), plan.image_memory
+    channels = ", ".join(planned.dataset.channels) or _counted(seen.n_channels, "channel")
     return (
         ("data", str(planned.dataset.root)),
         ("layout", planned.dataset.layout.name),
-        ("images", f"{n_cases} labelled, {sizes} pixels, {_counted(seen.n_channels, 'channel')}, {types}"),
+        ("images", f"{n_cases} labelled, {sizes} {'pixels' if plan.mode == '2d' else 'voxels'}, "
+         f"{channels}, {types}"),
         ("masks", describe(planned.labels)),
         ("pixels", ", ".join(f"{name} {share:.1%}" for name, share in fractions)),
         ("field of view", "given: only pixels inside count" if seen.has_fov else "all pixels count"),
-        ("split", f"{len(split.train)} train, {len(split.validation)} validate, {len(split.test)} test"),
+        ("split", _split_in_words(planned)),
         ("network", f"U-Net of {len(plan.channels)} levels ({'-'.join(map(str, plan.channels))}), "
          f"{n_parameters(model.network) / 1e6:.2f} million weights, "
          + _counted(n_outputs(plan), "output channel")),
         ("input", f"{_counted(plan.n_channels, 'channel')} ({plan.color}), {plan.normalization}, "
-         + (f"resized to {_size(plan.resize)}" if plan.resize else "own size")),
+         + _grid_in_words(plan)),
         ("training", f"{plan.batch_size} patches of {_size(plan.patch_size)} a step, "
          f"about {plan.training_memory / 2**30:.1f} GiB beside {images / 2**30:.1f} GiB of images"),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip
+
+
+def _split_in_words(planned: Planned) -> str:
+    split = planned.split
+    if planned.folds:
+        held = f", {len(split.test)} held out for the ensemble" if split.test else ""
+        return f"{len(planned.folds)} folds over {len(split.train)} cases{held}"
+    return f"{len(split.train)} train, {len(split.validation)} validate, {len(split.test)} test"
+
+
+def _grid_in_words(plan: Plan) -> str:
+    grid = f"resized to {_size(plan.resize)}" if plan.resize else "own size"
+    if plan.spacing:
+        grid = "resampled to a spacing of " + " x ".join(f"{step:g}" for step in reversed(plan.spacing))
+    ways = {"2d": "", "3d": ", as volumes", "slices": f", slice by slice along axis {plan.slice_axis}"}
+    return grid + ways[plan.mode]
 
 
 def _counted(n: int, what: str) -> str:
@@ -131,21 +183,21 @@ def _examples(
 
 
 def _example(sample: Sample, predicted: Prediction, score: float, note: Note) -> Example:
-    return Example(
-        id=sample.id,
-        image=show_image(sample.image),
-        truth=np.asarray(sample.labels),
-        predicted=predicted.labels,
-        fov=sample.fov,
-        score=score,
-        note=note,
-    )
+    image, truth, labels, fov = sample.image, np.asarray(sample.labels), predicted.labels, sample.fov
+    name = sample.id
+    if truth.ndim == 3:
+        view = choose_view(image, ((truth > 0) & (truth != IGNORE)) | (labels > 0))
+        name = f"{name}, {len(view.places)} of {truth.shape[view.how.permutation[view.axis]]} slices"
+        image = Image(lay_out(image.pixels, view, gap=image.pixels.min()))
+        truth, labels = lay_out(truth, view), lay_out(labels, view)
+        fov = None if fov is None else lay_out(fov, view)
+    return Example(name, show_image(image), truth, labels, fov, score, note)
 
 
 def _augmentation(planned: Planned) -> AugmentationPreview:
     """The first training image with a labelled pixel, and patches of it as training draws them."""
-    both = ((sample, preprocess(sample, planned.plan)) for sample in planned.part("train"))
-    sample, prepared = next((s, p) for s, p in both if pixel_weights(p, None).any())
+    every = (prepared for sample in planned.part("train") for prepared in preprocess(sample, planned.plan))
+    prepared = next(one for one in every if pixel_weights(one, None).any())
     recipe, plan = planned.recipe, planned.plan
     sampler = PatchSampler(
         [prepared],
@@ -157,13 +209,24 @@ def _augmentation(planned: Planned) -> AugmentationPreview:
     )
     batch = sampler.batch(0)
     low, high = np.percentile(prepared.image, (0.5, 99.5))
-    pictures = [_shown(image, low, high) for image in batch.images.numpy()]
-    labels = batch.labels.numpy().astype(np.uint8)
+    drawn = zip(batch.images.numpy(), batch.labels.numpy().astype(np.uint8), strict=True)
+    flat = [_flat(image, labels) for image, labels in drawn]
+    original, labels = _flat(prepared.image, np.asarray(prepared.labels))
     return AugmentationPreview(
-        original=show_image(sample.image),
-        original_labels=np.asarray(sample.labels),
-        patches=tuple(zip(pictures, labels, strict=True)),
+        original=_shown(original, low, high),
+        original_labels=labels,
+        patches=tuple((_shown(image, low, high), shown) for image, shown in flat),
     )
+
+
+def _flat(
+    pixels: NDArray[np.float32], labels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """A flat image as it is; of a volume the slice with the most foreground."""
+    if labels.ndim == 2:
+        return pixels, labels
+    most = int(((labels > 0) & (labels != IGNORE)).sum(axis=(1, 2)).argmax())
+    return pixels[:, most], labels[most]
 
 
 def _shown(pixels: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
@@ -175,17 +238,21 @@ def _shown(pixels: NDArray[np.float32], low: float, high: float) -> NDArray[np.u
 def _weights(planned: Planned) -> WeightPreview | None:
     """Pixel weights of the training image with the most objects; None where every pixel counts the same."""
     sample = max(planned.part("train"), key=_n_objects)
-    middle = tuple(
-        slice(max(0, (n - MAX_WEIGHED) // 2), max(0, (n - MAX_WEIGHED) // 2) + MAX_WEIGHED)
-        for n in sample.image.shape
-    )
-    weights = pixel_weights(preprocess(sample, planned.plan), planned.recipe.patches.border_weight)
+    border = planned.recipe.patches.border_weight
+    weighed = ((one, pixel_weights(one, border)) for one in preprocess(sample, planned.plan))
+    chosen, weights = max(weighed, key=lambda pair: float(pair[1].sum()))
     if weights.min() == weights.max():
         return None
-    if planned.plan.resize is None:
-        return WeightPreview(show_image(sample.image)[middle], weights[middle])
-    shown = resize(show_image(sample.image), weights.shape, order=1, preserve_range=True)
-    return WeightPreview(np.asarray(shown, np.uint8), weights)
+    pixels = chosen.image
+    if weights.ndim == 3:
+        most = int(weights.sum(axis=(1, 2)).argmax())
+        pixels, weights = pixels[:, most], weights[most]
+    middle = tuple(
+        slice(max(0, (n - MAX_WEIGHED) // 2), max(0, (n - MAX_WEIGHED) // 2) + MAX_WEIGHED)
+        for n in weights.shape
+    )
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    return WeightPreview(_shown(pixels, low, high)[middle], weights[middle])
 
 
 def _n_objects(sample: Sample) -> int:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,40 +11,50 @@ from numpy.typing import NDArray
 from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample
-from seglet.data.cases import Case, Dataset, find_cases
+from seglet.data.cases import Case, Dataset
+from seglet.data.datasets import open_dataset
+from seglet.data.fitting import check_size
+from seglet.data.layouts import Layout
 from seglet.data.masks import MaskConfig, decode, describe, encode, understand_masks
-from seglet.data.samples import check_size, read_sample
-from seglet.io.files import (
-    File,
-    as_file,
-    list_files,
-    read_mask,
-    read_probabilities,
-    write_mask,
-    write_probabilities,
-)
-from seglet.io.raster import SUFFIXES
+from seglet.data.samples import read_sample
+from seglet.io.files import SUFFIXES, read_mask, read_probabilities, write_mask, write_probabilities
+from seglet.io.listing import as_file, list_files
+from seglet.io.sources import File, suffix_of
 from seglet.metrics.evaluate import Prediction
 
-LOSSLESS = (".png", ".tif", ".tiff")
-PROBABILITIES = "_probabilities.tif"
+KEPT = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")  # of masks as of images
+CONTAINERS = (".h5", ".hdf5", ".hdf", ".zarr", ".ome.zarr", ".ome.tif", ".ome.tiff")
+PROBABILITIES = "_probabilities"
 
 
 def mask_names(cases: Sequence[Case]) -> dict[str, str]:
     """File name of each case's mask, by the case's id.
 
-    The image's own name, PNG where its format would smear the mask; where two images (of two patients, say)
-    have the same name, the case's id in its place.
+    The image's own name; PNG where its format would smear the mask, TIFF where it is a container. The case's
+    id in its place where a case is one page of a file or has a file per channel, or where two images (of two
+    patients, say) have the same name.
     """
     counts = Counter(case.image.stem.lower() for case in cases)
     return {
-        case.id: (case.image.stem if counts[case.image.stem.lower()] == 1 else case.id)
-        + (case.image.suffix if case.image.suffix in LOSSLESS else ".png")
+        case.id: (case.image.stem if _has_own_name(case, counts) else case.id.replace("/", "_"))
+        + _mask_suffix(case)
         for case in cases
     }
 
 
-def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
+def _has_own_name(case: Case, counts: Counter[str]) -> bool:
+    return case.page is None and len(case.images) == 1 and counts[case.image.stem.lower()] == 1
+
+
+def _mask_suffix(case: Case) -> str:
+    suffix = {".mhd": ".mha", ".nhdr": ".nrrd"}.get(case.image.suffix, case.image.suffix)  # one file, not two
+    if suffix in CONTAINERS:
+        return ".tif"
+    is_page_of_volume = case.page is not None and suffix not in (".png", ".tif", ".tiff")
+    return suffix if suffix in KEPT and not is_page_of_volume else ".png"
+
+
+def mask_places(images: Sequence[Path | str], out: Path, layout: Layout | None = None) -> dict[Path, Case]:
     """Where the mask of each image goes.
 
     Parameters
@@ -53,6 +63,8 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
         Files, folders or zip archives; of a dataset only the images are taken.
     out : Path
         Folder for the masks.
+    layout : Layout or None
+        How folders are read; recognized where None.
 
     Raises
     ------
@@ -60,7 +72,7 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
         If a mask would overwrite another one or an image, or be taken for an image the next time.
     """
     places: dict[Path, Case] = {}
-    for cases in (_unlabelled(Path(path)) for path in images):
+    for cases in (_unlabelled(Path(path), layout) for path in images):
         names = mask_names(cases)
         for case in cases:
             other = places.setdefault(out / names[case.id], case)
@@ -91,20 +103,45 @@ def mask_places(images: Sequence[Path | str], out: Path) -> dict[Path, Case]:
     return places
 
 
-def write_prediction(path: Path, predicted: Prediction, labels: Labels, *, probabilities: bool) -> Path:
-    """Write a mask with the values of the user's own masks, and its probabilities if wished."""
-    write_mask(path, encode(predicted.labels, labels))
+def write_prediction(
+    path: Path, predicted: Prediction, labels: Labels, case: Case, *, probabilities: bool
+) -> Path:
+    """Write a mask with the values of the user's own masks, on the grid of its image.
+
+    Parameters
+    ----------
+    path : Path
+        As `mask_names` names it.
+    predicted : Prediction
+        Class indexes, and probabilities.
+    labels : Labels
+        How the training masks are written.
+    case : Case
+        Whose geometry the mask takes over.
+    probabilities : bool
+        Whether ``<name>_probabilities.tif`` (``.nii.gz`` beside NIfTI) is written too.
+    """
+    like = case.image if case.page is None else None
+    write_mask(path, encode(predicted.labels, labels), like=like, names=labels.names)
     if probabilities and predicted.probabilities is not None:
-        write_probabilities(path.with_name(path.stem + PROBABILITIES), predicted.probabilities)
+        write_probabilities(_probabilities_beside(path), predicted.probabilities, like=like)
     return path
 
 
-def _unlabelled(path: Path) -> list[Case]:
+def _probabilities_beside(mask: Path) -> Path:
+    suffix = suffix_of(mask.name)
+    return mask.with_name(
+        mask.name.removesuffix(suffix) + PROBABILITIES + (".nii.gz" if suffix.startswith(".nii") else ".tif")
+    )
+
+
+def _unlabelled(path: Path, layout: Layout | None) -> list[Case]:
     """The images at a path: those of a dataset, all of a folder, or one file."""
-    if path.is_file() and path.suffix.lower() != ".zip":
+    is_single = path.is_file() and path.suffix.lower() not in (".zip", ".csv", ".h5", ".hdf5")
+    if is_single or path.suffix.lower() == ".zarr":
         file = as_file(path)
-        return [Case(id=file.stem, image=file)]
-    return [replace(case, labels=(), second=None) for case in find_cases(path).cases]
+        return [Case(id=file.stem, images=(file,))]
+    return [replace(case, labels=(), second=None, tracks=None) for case in open_dataset(path, layout).cases]
 
 
 @dataclass(frozen=True)
@@ -133,7 +170,8 @@ class Matched:
 
     def _probabilities(self, mask: File) -> NDArray[np.float32] | None:
         """What stands beside the mask as `write_prediction` writes it, if anything."""
-        beside = File(mask.root, mask.name.removesuffix(PurePosixPath(mask.name).suffix) + PROBABILITIES)
+        name = _probabilities_beside(Path(mask.name)).as_posix()
+        beside = File(mask.root, name)
         return read_probabilities(beside) if beside in self.files else None
 
     def _decode(self, file: File, sample: Sample, case: Case) -> NDArray[np.uint8]:
@@ -154,7 +192,7 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
     """
     names = _names([case for case in dataset.cases if case.labels])
     listed = list_files(folder)
-    files = [f for f in listed if f.suffix in SUFFIXES and not f.name.endswith(PROBABILITIES)]
+    files = [f for f in listed if f.suffix in SUFFIXES and not f.stem.endswith(PROBABILITIES)]
     pairs = tuple((names[f.stem], f) for f in files if f.stem in names)
     strangers = [f for f in files if f.stem not in names]
     if strangers or not pairs:
@@ -167,7 +205,7 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
         )
     _refuse_twice(folder, pairs)
     tell(Event("matching", f"{len(pairs)} masks for {len({c.id for c in names.values()})} labelled images"))
-    truth = understand_masks([case for case, _ in pairs], masks, tell)
+    truth = understand_masks([case for case, _ in pairs], masks, tell, dataset.classes)
     predicted = _understand(pairs, truth, tell)
     if predicted.n_classes > truth.n_classes:
         raise DatasetError(
@@ -206,7 +244,7 @@ def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -
     """
     if truth.n_classes > 2:
         return truth
-    found = understand_masks([Case(id=c.id, image=f, labels=(f,)) for c, f in pairs], MaskConfig(), tell)
+    found = understand_masks([Case(id=c.id, images=(f,), labels=(f,)) for c, f in pairs], MaskConfig(), tell)
     known = {c.value for c in truth.classes}
     if (
         truth.encoding == found.encoding
@@ -221,5 +259,5 @@ def as_truth(dataset: Dataset) -> Dataset:
     """A folder of masks alone, taken for the truth: each file is the mask of a case of its own name."""
     if any(case.labels for case in dataset.cases):
         return dataset
-    cases = tuple(Case(id=c.id, image=c.image, labels=(c.image,)) for c in dataset.cases)
+    cases = tuple(Case(id=c.id, images=c.images, labels=(c.image,)) for c in dataset.cases)
     return Dataset(dataset.root, dataset.layout, cases, dataset.orphans)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from seglet.data.doctor import Finding
+from seglet.data.findings import Finding
 from seglet.metrics.curves import Curve
 from seglet.metrics.scores import METRICS, ImageScores, Scores
 from seglet.metrics.statistics import Interval

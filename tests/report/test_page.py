@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seglet.core.errors import GeometryError, StorageError
-from seglet.data.doctor import Finding
+from seglet.data.findings import Finding
 from seglet.metrics.protocols import PROTOCOLS
 from seglet.metrics.scores import ObserverScores, Scores
 from seglet.report.content import Example, ReportContent

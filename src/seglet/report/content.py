@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.data.doctor import Finding
+from seglet.data.findings import Finding
 from seglet.metrics.scores import Scores
 
 Note = Literal["best", "median", "worst"]

@@ -1,0 +1,83 @@
+"""Cross-validation: one model a fold, each fold predicted by the model that has not seen it; all are kept."""
+
+import time
+from collections.abc import Sequence
+
+from seglet.core.events import Event, Tell
+from seglet.core.storage import write_text
+from seglet.data.folds import folds_to_text
+from seglet.data.splits import Split, split_to_text
+from seglet.metrics.evaluate import Scores, evaluate
+from seglet.metrics.scores import write_scores
+from seglet.model import Model, ensemble_of, load_model, save_model
+from seglet.planning import Planned, choose_protocol
+from seglet.run import Run, start_run
+from seglet.running import REPORT_S, finish, fit_planned, score_run, write_run_facts
+from seglet.scoring import Pairs, predict_all
+
+HELD_OUT = "test_scores"  # of the ensemble, on the test part that stayed out of all folds
+
+
+def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tell) -> tuple[Model, Scores]:
+    """Train one model a fold, score each on its own fold, and keep their ensemble as the run's model.
+
+    Every fold gets the same share of the time. A fold whose model is finished is not trained again.
+
+    Parameters
+    ----------
+    planned : Planned
+        With folds.
+    run : Run
+        The whole run; each fold is a run of its own in ``folds/1`` and so on.
+    ends : float
+        When everything is to be over, by `time.monotonic`.
+    resume : bool
+        Whether to go on with an interrupted run.
+    tell : callable
+        Hears of progress.
+
+    Returns
+    -------
+    (Model, Scores)
+        The ensemble, which averages the probabilities of all folds' models; the cross-validated scores.
+    """
+    started = time.monotonic()
+    write_text(run.folds, folds_to_text(planned.folds))
+    models: list[Model] = []
+    for number, fold in enumerate(planned.folds, start=1):
+        tell(Event("fold", f"{number} of {len(planned.folds)}, tested on {_named(fold)}"))
+        share = max(ends - REPORT_S - time.monotonic(), 1.0) / (len(planned.folds) - len(models))
+        models.append(_train_fold(planned.of_fold(fold), run.fold(number), share, resume, tell))
+    ensemble = ensemble_of(models)
+    save_model(ensemble, run.model)
+    scores = score_run(fold_pairs(planned, models, tell), planned, run, None)
+    held_out = planned.part("test")
+    if held_out:
+        protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
+        pairs = predict_all(ensemble, held_out, tell)
+        found = evaluate(pairs, planned.labels.names, protocol, ensemble.card.threshold)
+        write_scores(found, run.folder, HELD_OUT)
+    return finish(run, planned, ensemble, scores, None, time.monotonic() - started), scores
+
+
+def fold_pairs(planned: Planned, models: Sequence[Model], tell: Tell) -> Pairs:
+    """Each fold's cases, predicted by the model that has not seen them."""
+    for fold, model in zip(planned.folds, models, strict=True):
+        yield from predict_all(model, [planned.samples[case.id] for case in fold.test], tell)
+
+
+def _train_fold(planned: Planned, run: Run, share_s: float, resume: bool, tell: Tell) -> Model:
+    if resume and run.facts.is_file():
+        return load_model(run.folder)
+    if not run.folder.exists():
+        start_run(run.folder)
+    write_text(run.split, split_to_text(planned.split))
+    started = time.monotonic()
+    model, outcome = fit_planned(planned, run, started + share_s, planned.part("test"), resume, tell)
+    write_run_facts(run, planned, outcome, time.monotonic() - started)
+    return model
+
+
+def _named(fold: Split) -> str:
+    ids = [case.id for case in fold.test]
+    return ", ".join(ids[:3]) + (f" and {len(ids) - 3} more" if len(ids) > 3 else "")

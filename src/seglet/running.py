@@ -1,0 +1,145 @@
+"""One planned run: fit within its budget, choose a threshold, score, write masks, scores and report."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from seglet.core.errors import TrainingError
+from seglet.core.events import Tell
+from seglet.core.image import Sample
+from seglet.data.masks import decode
+from seglet.io.files import read_mask
+from seglet.io.listing import as_file
+from seglet.metrics.evaluate import Prediction, Scores, evaluate
+from seglet.metrics.scores import headline, write_scores
+from seglet.model import Model, save_model, untrained
+from seglet.planning import Planned, choose_protocol, prepare_all
+from seglet.report.page import write_report
+from seglet.run import Run, environment, require_page, write_facts
+from seglet.scoring import N_THRESHOLD_IMAGES, Pairs, seconds_to_score, with_threshold
+from seglet.showcase import gather_report
+from seglet.training.callbacks import read_history
+from seglet.training.fit import Outcome, Settings, fit
+from seglet.writing import mask_names, write_prediction
+
+REPORT_S = 10.0  # curves, statistics and drawing the page
+LARGEST_RESERVE = 0.35  # share of the budget that scoring may claim
+SAFETY = 1.3  # on the estimated time of scoring
+
+
+def fit_planned(
+    planned: Planned, run: Run, ends: float, scored: Sequence[Sample], resume: bool, tell: Tell
+) -> tuple[Model, Outcome]:
+    """Train for what scoring leaves of the time, and choose the threshold; the model is saved.
+
+    Parameters
+    ----------
+    planned : Planned
+        Data, split and recipe.
+    run : Run
+        Where checkpoints, history and model go.
+    ends : float
+        When everything is to be over, by `time.monotonic`.
+    scored : sequence of Sample
+        What will be scored afterwards; the time for it is set aside.
+    resume : bool
+        Whether to go on from the last checkpoint.
+    tell : callable
+        Hears of progress.
+
+    Raises
+    ------
+    TrainingError
+        If it is interrupted, or fails.
+    """
+    model = untrained(planned.card(), seed=planned.recipe.fit.seed)
+    train, validation = planned.part("train"), planned.part("validation")
+    shown, checked = (prepare_all(part, planned.plan) for part in (train, validation))
+    reserve = REPORT_S + SAFETY * seconds_to_score(
+        model, [*scored, *[*train, *validation][:N_THRESHOLD_IMAGES]]
+    )
+    budget = ends - time.monotonic()
+    left = max(budget - min(reserve, LARGEST_RESERVE * budget), 1.0)
+    settings = Settings(
+        planned.recipe.patches, planned.recipe.loss, planned.recipe.fit.model_copy(update={"budget_s": left})
+    )
+    outcome = fit(model, shown, checked, settings, run.folder, resume=resume, tell=tell)
+    if outcome.interrupted:
+        raise TrainingError(
+            run.folder,
+            found=f"{outcome.interrupted} before training was done",
+            expected="training to go on to its end",
+            remedy="Nothing is lost: add --resume to go on.",
+        )
+    model = with_threshold(model, [*train, *validation], tell)
+    save_model(model, run.model)
+    return model, outcome
+
+
+def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None) -> Scores:
+    """Score, and write the masks, the scores and the report.
+
+    Parameters
+    ----------
+    pairs : iterable of (Sample, Prediction)
+        What is scored; taken one at a time.
+    threshold : float or None
+        That made the labels; only noted.
+    """
+    kept: list[Prediction] = []
+    names = mask_names(planned.dataset.cases)
+    sources = {case.id: case for case in planned.dataset.cases}
+
+    def written() -> Iterator[tuple[Sample, Prediction]]:
+        for sample, predicted in pairs:
+            path = run.predictions / names[predicted.id]
+            write_prediction(path, predicted, planned.labels, sources[predicted.id], probabilities=False)
+            kept.append(replace(predicted, probabilities=None))
+            yield sample, predicted
+
+    protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
+    scores = evaluate(written(), planned.labels.names, protocol, threshold)
+    write_scores(scores, run.folder)
+    write_run_report(run, planned, scores, kept)
+    return scores
+
+
+def write_run_report(run: Run, planned: Planned, scores: Scores, predictions: Sequence[Prediction]) -> Path:
+    """Write the page of a run whose scores and masks are known."""
+    told = run.fold(1) if planned.folds else run  # folds are trained alike: the first stands for all
+    history = read_history(require_page(told.history))
+    return write_report(gather_report(planned, history, scores, predictions), run.report)
+
+
+def finish(
+    run: Run, planned: Planned, model: Model, scores: Scores, outcome: Outcome | None, took_s: float
+) -> Model:
+    """Write the headline figures into the model, and the facts of the run."""
+    model = replace(model, card=model.card.model_copy(update={"scores": headline(scores)}))
+    save_model(model, run.model)
+    write_run_facts(run, planned, outcome, took_s)
+    return model
+
+
+def write_run_facts(run: Run, planned: Planned, outcome: Outcome | None, took_s: float) -> None:
+    """Write run.yaml, which says that the run is finished."""
+    facts: dict[str, object] = {
+        "data": str(planned.dataset.root.resolve()),
+        "scored_on": planned.scored_on,
+        "took_s": round(took_s, 1),
+    }
+    if outcome is not None:
+        facts["steps"] = int(outcome.history[-1]["step"]) if outcome.history else 0
+        facts["precision"] = f"{outcome.precision.name} ({outcome.precision.reason})"
+    write_facts(run, {**facts, "environment": environment()})
+
+
+def read_masks(run: Run, planned: Planned) -> list[Prediction]:
+    """Read the masks of a finished run back."""
+    names, labels = mask_names(planned.dataset.cases), planned.labels
+    files = {case.id: as_file(run.predictions / names[case.id]) for case in planned.scored_cases}
+    return [
+        Prediction(name, decode(read_mask(file, keep_colors=labels.encoding == "colors"), labels, str(file)))
+        for name, file in files.items()
+    ]

@@ -1,0 +1,113 @@
+"""Folds through the whole flow: each scored by a stranger, the ensemble kept, resumed where it stood."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from seglet import pipeline
+from seglet.core.events import Event
+from seglet.metrics.scores import read_scores
+from seglet.model import load_model
+from seglet.networks.ensemble import Ensemble
+from seglet.run import Run, read_facts
+
+
+@pytest.fixture(scope="module")
+def folds_tiny(tiny: tuple[str, ...]) -> list[str]:
+    return [*(s for s in tiny if not s.startswith("split.")), "split.folds=3", "fit.steps=2"]
+
+
+@pytest.fixture(scope="module")
+def folds_run(cells: Path, folds_tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("folds") / "run"
+    return pipeline.train(cells, out, settings=folds_tiny).run
+
+
+def test_every_image_is_scored_once_by_a_model_that_has_not_seen_it(folds_run: Run) -> None:
+    folds = yaml.safe_load(folds_run.folds.read_text())
+    tested = [name for fold in folds for name in fold["test"]]
+    assert sorted(tested) == ["000", "001", "002", "003", "004"]
+    for number, fold in enumerate(folds, start=1):
+        split = yaml.safe_load(folds_run.fold(number).split.read_text())
+        assert split == fold
+        assert not set(fold["test"]) & {*fold["train"], *fold["validation"]}
+    scores = read_scores(folds_run.scores)
+    assert sorted(image.id for image in scores.images) == sorted(tested)
+    assert scores.mean_dice.n == 5
+    assert read_facts(folds_run)["scored_on"] == "folds"
+
+
+def test_the_masks_are_those_of_the_fold_models(folds_run: Run, cells: Path) -> None:
+    folds = yaml.safe_load(folds_run.folds.read_text())
+    for number, fold in enumerate(folds, start=1):
+        out = folds_run.folder.parent / f"again{number}"
+        images = [cells / "images" / f"{name}.png" for name in fold["test"]]
+        for mask in pipeline.predict(folds_run.fold(number).folder, images, out):
+            assert mask.read_bytes() == (folds_run.predictions / mask.name).read_bytes()
+
+
+def test_the_ensemble_is_kept_as_the_model_of_the_run(folds_run: Run, cells: Path, tmp_path: Path) -> None:
+    model = load_model(folds_run.folder)
+    assert isinstance(model.network, Ensemble)
+    assert model.card.members == 3
+    image = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    members = [pipeline.load(folds_run.fold(k).folder).probabilities(image) for k in (1, 2, 3)]
+    together = pipeline.load(folds_run.folder).probabilities(image)
+    assert np.allclose(together, np.mean(members, axis=0), atol=1e-4)
+    assert len(pipeline.predict(folds_run.folder, [cells / "images"], tmp_path / "masks")) == 5
+
+
+def test_evaluating_the_run_on_its_own_data_asks_the_folds(folds_run: Run, cells: Path) -> None:
+    again = pipeline.evaluate(folds_run.folder, cells)
+    assert again.mean_dice.mean == pytest.approx(read_scores(folds_run.scores).mean_dice.mean)
+
+
+def test_the_report_is_written_anew_from_the_masks(folds_run: Run) -> None:
+    before = folds_run.report.read_text(encoding="utf-8")
+    assert "fold 1" in before
+    assert pipeline.report(folds_run.folder) == folds_run.report
+
+
+def test_a_resumed_run_trains_only_what_is_missing(
+    folds_run: Run, cells: Path, folds_tiny: list[str], tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "run")
+    shutil.copytree(folds_run.folder, run.folder)
+    for gone in (run.facts, run.scores, run.report, run.fold(3).facts):
+        gone.unlink()
+    shutil.rmtree(run.model)
+    heard: list[Event] = []
+    before = run.fold(1).history.stat().st_mtime_ns
+    trained = pipeline.train(cells, run.folder, resume=True, tell=heard.append)
+    assert run.fold(1).history.stat().st_mtime_ns == before
+    assert trained.scores.mean_dice.mean == pytest.approx(read_scores(folds_run.scores).mean_dice.mean)
+
+
+def test_a_test_part_that_is_said_is_scored_by_the_ensemble(
+    cells: Path, folds_tiny: list[str], tmp_path: Path
+) -> None:
+    settings = [*folds_tiny, "split.test=last 1", "split.folds=2"]
+    trained = pipeline.train(cells, tmp_path / "run", settings=settings)
+    assert {image.id for image in trained.scores.images} == {"000", "001", "002", "003"}
+    held_out = read_scores(trained.run.folder / "test_scores.json")
+    assert [image.id for image in held_out.images] == ["004"]
+
+
+def test_few_images_are_left_out_one_by_one_unasked(
+    cells: Path, folds_tiny: list[str], tmp_path: Path
+) -> None:
+    settings = [s for s in folds_tiny if not s.startswith("split.folds")]
+    trained = pipeline.train(cells, tmp_path / "run", settings=settings)
+    assert len(yaml.safe_load(trained.run.folds.read_text())) == 5
+
+
+def test_a_written_split_is_used_by_another_run(
+    folds_run: Run, cells: Path, folds_tiny: list[str], tmp_path: Path
+) -> None:
+    settings = [s for s in folds_tiny if not s.startswith("split.folds")]
+    one = folds_run.fold(2).split
+    trained = pipeline.train(cells, tmp_path / "run", settings=[*settings, f"split.file={one}"])
+    assert yaml.safe_load(trained.run.split.read_text()) == yaml.safe_load(one.read_text())
