@@ -23,7 +23,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY)  ## the accuracy runs of benchmarks/RESULTS.md; about 40 minutes on two cores
+bench: $(READY)  ## the accuracy runs of benchmarks/RESULTS.md; about 80 minutes on two cores
 	$(BIN)/python benchmarks/accuracy.py
 
 clean:

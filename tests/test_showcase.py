@@ -65,7 +65,7 @@ def test_an_image_is_shown_once_though_it_is_best_and_worst(cells: Path, tiny: t
     planned = make_planned(cells, read_recipe("auto", tiny), quiet)
     found = content(planned, (5,))
     assert [e.note for e in found.examples] == ["worst"]
-    assert found.scored_on == "1 test images"
+    assert found.scored_on == "1 test image"
 
 
 def test_without_scores_nothing_is_shown_of_them(planned: Planned) -> None:
@@ -108,7 +108,8 @@ def test_facts_say_what_the_data_and_the_plan_are(planned: Planned) -> None:
     assert "2 levels (4-8)" in facts["network"]
     assert "1 output channel" in facts["network"]
     assert facts["training"].startswith("2 patches of 32x32")
-    assert facts["training"].endswith("beside 0.0 GiB of images")
+    assert facts["training"].endswith("about 1 MiB beside the images")
+    assert facts["images are"].startswith("kept in memory: about")
     assert "own size" in facts["input"]
     assert facts["field of view"] == "all pixels count"
 

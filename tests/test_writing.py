@@ -8,19 +8,34 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
+from dicom_series import write_series
 from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Event, quiet
-from seglet.core.image import LabelClass, Labels
+from seglet.core.image import Image, LabelClass, Labels
 from seglet.data.cases import Case, find_cases
+from seglet.data.channels import read_case_image
+from seglet.data.fitting import frame_of
 from seglet.data.masks import MaskConfig
 from seglet.data.synthetic import make_dataset
-from seglet.io.files import read_mask
+from seglet.io.files import read_mask, write_image
+from seglet.io.listing import as_file, list_files
 from seglet.io.sources import File
 from seglet.metrics.evaluate import Prediction
-from seglet.writing import Matched, as_truth, mask_names, mask_places, match_predictions, write_prediction
+from seglet.writing import (
+    Matched,
+    as_truth,
+    mask_names,
+    mask_places,
+    match_predictions,
+    read_prediction,
+    write_prediction,
+)
 
 Mask = NDArray[np.integer]
 BINARY = Labels(classes=(LabelClass(name="no", value=0), LabelClass(name="yes", value=255)))
+
+
+EVERY_VALUE = Labels(classes=BINARY.classes, threshold=40)
 
 
 def case(name: str, identity: str = "") -> Case:
@@ -39,10 +54,42 @@ def case(name: str, identity: str = "") -> Case:
         ("a.bmp", "a.png"),
         ("dots.in.name.png", "dots.in.name.png"),
         ("Ümläut 1.png", "Ümläut 1.png"),
+        ("a.nii.gz", "a.nii.gz"),
+        ("a.mhd", "a.mha"),
+        ("a.ima", "a.dcm"),
+        ("a.h5", "a.tif"),
     ],
 )
 def test_a_mask_is_named_like_its_image_unless_the_format_would_smear_it(image: str, mask: str) -> None:
     assert mask_names([case(image)]) == {case(image).id: mask}
+
+
+def test_a_file_of_one_channel_gives_way_to_the_id() -> None:
+    one = replace(case("imagesTs/liver_1_0000.nii.gz", "liver_1"), channels=("0000",))
+    assert mask_names([one]) == {"liver_1": "liver_1.nii.gz"}
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".nii.gz", ".nii", ".nrrd", ".mha", ".dcm"])
+def test_masks_and_probabilities_of_a_volume_come_back_in_every_format(tmp_path: Path, suffix: str) -> None:
+    hu = np.arange(3 * 5 * 6).reshape(3, 5, 6).astype(np.int16)
+    if suffix == ".dcm":
+        write_series(tmp_path / "a", hu)
+        image = as_file(tmp_path / "a")
+    else:
+        image = File(tmp_path, f"a{suffix}")
+        write_image(tmp_path / image.name, Image(hu[None], (2.0, 0.7, 0.7), "mm"))
+    one = Case("a", (image,), (image,))
+    indexes = (hu > 40).astype(np.uint8)
+    indexes[0] = 0  # DICOM-SEG leaves such slices out
+    given = Prediction("a", indexes, np.random.default_rng(0).random((1, 3, 5, 6), np.float32))
+    path = write_prediction(tmp_path / "out" / f"a{suffix}", given, BINARY, one, probabilities=True)
+    frame = frame_of(read_case_image(one), image)
+    np.testing.assert_array_equal(read_prediction(as_file(path), BINARY, frame), indexes)
+    found = Matched(((one, as_file(path)),), frozenset(list_files(tmp_path / "out")), BINARY, BINARY)
+    (read,) = [predicted for _, predicted in replace(found, truth=EVERY_VALUE)]
+    np.testing.assert_array_equal(read.labels, indexes)
+    assert read.probabilities is not None
+    np.testing.assert_allclose(read.probabilities, given.probabilities, atol=1e-6)
 
 
 def test_images_of_the_same_name_give_way_to_their_ids() -> None:

@@ -138,7 +138,7 @@ def train(
         }
         print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
         return
-    print_scores(trained.scores, scored_on_words(trained))
+    print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
     print_line(f"Model:  {trained.run.model}")
     print_line(f"Masks:  {trained.run.predictions}")
     print_line(f"Report: {trained.run.report}")
@@ -149,9 +149,7 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Run or model folder.")],
     images: Annotated[list[Path], typer.Argument(help="Images, folders or zip archives.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the masks.")],
-    probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Write probabilities too, as TIFF.")
-    ] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Write probabilities too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict masks of any images, at their own size."""
@@ -192,7 +190,7 @@ def evaluate(
     if as_json:
         print_json(scores_document(scores))
     else:
-        print_scores(scores, f"{scores.n_images} images")
+        print_scores(scores, scored_on_words(scores))
 
 
 @app.command()
@@ -293,7 +291,7 @@ def demo(
     if as_json:
         print_json(scores_document(trained.scores) | {"report": str(trained.run.report)})
         return
-    print_scores(trained.scores, f"{trained.scores.n_images} {trained.scored_on} images")
+    print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
     print_line(f"Masks:  {out / 'masks'}")
     print_line(f"Report: {trained.run.report.resolve()}")
 

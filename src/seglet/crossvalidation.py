@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from seglet.core.events import Event, Tell
 from seglet.core.storage import write_text
+from seglet.data.crops import images_of
 from seglet.data.folds import folds_to_text
 from seglet.data.splits import Split, split_to_text
 from seglet.metrics.evaluate import Scores, evaluate
@@ -55,7 +56,8 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
     if held_out:
         protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
         pairs = predict_all(ensemble, held_out, tell)
-        found = evaluate(pairs, planned.labels.names, protocol, ensemble.card.threshold)
+        names, threshold = planned.labels.names, ensemble.card.threshold
+        found = evaluate(pairs, names, protocol, threshold, images=images_of(held_out))
         write_scores(found, run.folder, HELD_OUT)
     return finish(run, planned, ensemble, scores, None, time.monotonic() - started), scores
 
@@ -63,7 +65,7 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
 def fold_pairs(planned: Planned, models: Sequence[Model], tell: Tell) -> Pairs:
     """Each fold's cases, predicted by the model that has not seen them."""
     for fold, model in zip(planned.folds, models, strict=True):
-        yield from predict_all(model, [planned.samples[case.id] for case in fold.test], tell)
+        yield from predict_all(model, planned.pieces(fold.test), tell)
 
 
 def _train_fold(planned: Planned, run: Run, share_s: float, resume: bool, tell: Tell) -> Model:

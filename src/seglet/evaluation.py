@@ -7,18 +7,21 @@ from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels
 from seglet.data.cases import Case, Dataset
-from seglet.data.datasets import open_dataset
+from seglet.data.channels import open_case
+from seglet.data.crops import Piece, images_of
+from seglet.data.datasets import labels_of, open_dataset
 from seglet.data.folds import read_folds
-from seglet.data.masks import MaskConfig, understand_masks
-from seglet.data.samples import read_samples
+from seglet.data.masks import MaskConfig
 from seglet.data.splits import split_from_text
 from seglet.metrics.evaluate import evaluate
 from seglet.metrics.scores import Scores
 from seglet.model import Model, load_model
 from seglet.planning import choose_protocol
+from seglet.preprocessing.plan import Plan, PlanConfig, Reading
+from seglet.reading import choose_reading, crops_of, memory_of, pieces_of, read_or_open
 from seglet.recipe import Recipe
 from seglet.run import Run, read_facts, read_run_recipe, require_page
-from seglet.scoring import predict_all
+from seglet.scoring import Pairs, predict_all
 
 
 def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: Tell) -> Scores:
@@ -56,27 +59,52 @@ def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: 
             data, found="no image with a mask", expected="images and their masks", remedy="Check the path."
         )
     tell(Event("evaluating", f"{len(cases)} images"))
-    labels = model.card.labels if own else _labels_elsewhere(model, cases, told.masks, tell)
-    samples = read_samples(cases, labels, tell)
-    pairs = predict_all(model, samples, tell)
-    return evaluate(pairs, model.card.labels.names, choose_protocol(protocol, dataset), model.threshold)
+    labels = model.card.labels if own else _labels_elsewhere(model, dataset, cases, told.masks, tell)
+    reading = model.card.plan.reading if own else _reading_elsewhere(model, cases, labels)
+    pieces = _pieces(cases, labels, model.card.plan, reading, dataset, tell)
+    pairs = predict_all(model, pieces, tell)
+    rule, names = choose_protocol(protocol, dataset), model.card.labels.names
+    return evaluate(pairs, names, rule, model.threshold, images=images_of(pieces))
 
 
 def _evaluate_folds(run: Run, labels: Labels, dataset: Dataset, protocol: str, tell: Tell) -> Scores:
     """Score each case by the model of the fold that has not seen it."""
-    folds = read_folds(run.folds, dataset.cases)
-    pairs = (
-        pair
-        for number, fold in enumerate(folds, start=1)
-        for pair in predict_all(load_model(run.fold(number).folder), read_samples(fold.test, labels), tell)
-    )
-    return evaluate(pairs, labels.names, choose_protocol(protocol, dataset))
+    images: dict[str, str] = {}
+
+    def pairs() -> Pairs:
+        for number, fold in enumerate(read_folds(run.folds, dataset.cases), start=1):
+            model = load_model(run.fold(number).folder)
+            plan = model.card.plan
+            pieces = _pieces(fold.test, labels, plan, plan.reading, dataset, tell)
+            images.update(images_of(pieces))
+            yield from predict_all(model, pieces, tell)
+
+    return evaluate(pairs(), labels.names, choose_protocol(protocol, dataset), images=images)
 
 
-def _labels_elsewhere(model: Model, cases: Sequence[Case], masks: MaskConfig, tell: Tell) -> Labels:
-    """How masks of other data are written: any two values are two classes; of more, the model knows which."""
+def _pieces(
+    cases: Sequence[Case], labels: Labels, plan: Plan, reading: Reading, dataset: Dataset, tell: Tell
+) -> list[Piece]:
+    """Read what is scored; of images on disk the same windows as in training."""
+    samples = read_or_open(cases, labels, reading, tell)
+    n_labelled = sum(bool(case.labels) for case in dataset.cases)
+    return pieces_of(samples.values(), crops_of(samples, plan, n_labelled, tell))
+
+
+def _reading_elsewhere(model: Model, cases: Sequence[Case], labels: Labels) -> Reading:
+    needed = memory_of(open_case(case) for case in cases)
+    return choose_reading(PlanConfig(resize=model.card.plan.resize), cases, labels, needed)
+
+
+def _labels_elsewhere(
+    model: Model, dataset: Dataset, cases: Sequence[Case], masks: MaskConfig, tell: Tell
+) -> Labels:
+    """How masks of other data are written: any two values are two classes; of more, the model knows which.
+
+    What the data themselves say in full comes first.
+    """
     known = model.card.labels
-    if known.n_classes > 2 and masks.classes is None:
+    if known.n_classes > 2 and masks.classes is None and dataset.labels is None:
         return known
-    found = understand_masks(cases, masks, tell)
+    found = labels_of(dataset, cases, masks, tell)
     return found if found.n_classes == known.n_classes else known

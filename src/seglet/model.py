@@ -15,6 +15,7 @@ from seglet.core.config import Config
 from seglet.core.errors import ModelError
 from seglet.core.image import Labels
 from seglet.core.storage import whole_folder
+from seglet.data.layouts import Layout
 from seglet.networks.ensemble import Ensemble
 from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
@@ -68,6 +69,8 @@ class ModelCard(Config):
         Name of the recipe it was trained by.
     network, plan, labels, predict
         How to build the network, prepare images, write masks and cover large images.
+    channels : Layout or None
+        How the files of an image are named where each channel has its own.
     members : int
         Networks whose probabilities are averaged; each is as `network` and `plan` say.
     threshold : float
@@ -85,6 +88,7 @@ class ModelCard(Config):
     plan: Plan
     labels: Labels
     predict: PredictConfig = PredictConfig()
+    channels: Layout | None = None
     members: Annotated[int, Field(gt=0)] = 1
     threshold: float = 0.5
     threshold_from: str = "default"

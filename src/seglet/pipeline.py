@@ -10,6 +10,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.core.storage import write_text
 from seglet.crossvalidation import train_folds
 from seglet.data.cases import Dataset
+from seglet.data.convert import divided, require_place, write_as
 from seglet.data.datasets import open_dataset
 from seglet.data.doctor import Examination, examine, require_sound
 from seglet.data.repair import RepairLog
@@ -17,6 +18,7 @@ from seglet.data.repair import repair as mend
 from seglet.data.samples import read_sample
 from seglet.data.splits import split_to_text
 from seglet.evaluation import evaluate_model
+from seglet.io.sources import suffix_of
 from seglet.metrics.evaluate import Scores
 from seglet.metrics.evaluate import evaluate as score_pairs
 from seglet.metrics.scores import read_scores
@@ -30,8 +32,9 @@ from seglet.run import Run, read_facts, read_run_recipe, require_page, resume_ru
 from seglet.running import finish, fit_planned, read_masks, score_run, write_run_report
 from seglet.scoring import predict_all, predict_sample
 from seglet.showcase import findings_page
+from seglet.store_prediction import STORES, predict_into, prediction_places
 from seglet.training.settings import seconds
-from seglet.writing import as_truth, mask_places, match_predictions, write_prediction
+from seglet.writing import as_truth, match_predictions, write_prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +146,9 @@ def predict(
 ) -> list[Path]:
     """Predict image files and folders; masks keep the images' names and sizes and the training masks' values.
 
+    Zarr images, and others too large for the memory, become OME-Zarr images ``<name>.ome.zarr`` with the mask
+    among their labels.
+
     Parameters
     ----------
     model : Path
@@ -150,9 +156,9 @@ def predict(
     images : sequence of Path
         Files, folders or zip archives.
     out : Path
-        Folder for the masks.
+        Folder for the masks; or, for a single image, an OME-Zarr store: its own, or a new one.
     probabilities : bool
-        Whether to write ``<name>_probabilities.tif`` too.
+        Whether to write probabilities beside each mask too, as `write_prediction` does.
 
     Returns
     -------
@@ -167,17 +173,19 @@ def predict(
     """
     loaded = load_model(Path(model))
     engine = TorchEngine(loaded)
-    cases = mask_places(images, Path(out))
+    cases = prediction_places(images, Path(out), loaded, probabilities=probabilities)
     of_windows = tell if len(cases) == 1 else quiet  # of many images, the images are counted
     bad: list[str] = []
     for number, (path, case) in enumerate(cases.items()):
         tell(Event("predicting", done=number, total=len(cases)))
         try:
+            if suffix_of(path.name) in STORES:
+                predict_into(path, case, loaded, engine, of_windows)
+                continue
             predicted = predict_sample(read_sample(case, None), loaded, engine, of_windows)
+            write_prediction(path, predicted, loaded.card.labels, case, probabilities=probabilities)
         except (FormatError, GeometryError) as error:
             bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")
-            continue
-        write_prediction(path, predicted, loaded.card.labels, case, probabilities=probabilities)
     tell(Event("predicting", f"{len(cases) - len(bad)} masks in {out}", len(cases), len(cases)))
     if bad:
         raise DatasetError(
@@ -196,7 +204,7 @@ def pack(
     settings: Iterable[str] = (),
     tell: Tell = quiet,
 ) -> Dataset:
-    """Put a dataset into one HDF5 file, with the split that the recipe says or draws; see `write_pack`."""
+    """Put a dataset into one HDF5 file, which every use case takes in place of a folder; see `convert`."""
     return convert(data, out, "hdf5", recipe, settings, tell)
 
 
@@ -208,34 +216,37 @@ def convert(
     settings: Iterable[str] = (),
     tell: Tell = quiet,
 ) -> Dataset:
-    """Write a sound dataset in another layout.
+    """Write a sound dataset in another layout, with its split.
 
     Parameters
     ----------
     data : Path
         Dataset.
     out : Path
-        New or empty folder; a file for ``hdf5``.
+        New or empty folder; a new file for ``hdf5``.
     to : str
         ``nnunet``, ``pairs``, ``hdf5``, ``ome-zarr`` or ``ctc``.
     recipe, settings
-        How the dataset is read and split.
+        How the dataset is read and split; undivided where neither they nor the dataset say who tests.
 
     Returns
     -------
     Dataset
-        What was converted.
+        What was written.
+
+    Raises
+    ------
+    SegletError
+        If anything is wrong with the data or the recipe, or `out` is in use; nothing is written then.
     """
     chosen = read_recipe(recipe, settings)
-    found = examine(open_dataset(Path(data), chosen.layout), chosen.masks, tell)
+    dataset = open_dataset(Path(data), chosen.layout)
+    require_place(to, dataset, Path(out))
+    found = examine(dataset, chosen.masks, tell)
     require_sound(found)
-    roles = {
-        case.id: role
-        for role, cases in split_roles(found.dataset.cases, chosen.split).items()
-        for case in cases
-    }
-    write_as(to, found.dataset, found.labels, Path(out), roles, tell)
-    return found.dataset
+    dataset = divided(found.dataset, found.labels, chosen.split, tell)
+    write_as(to, dataset, found.labels, Path(out), tell)
+    return dataset
 
 
 def evaluate(

@@ -8,20 +8,36 @@ import numpy as np
 
 from seglet.core.errors import ConfigError, DatasetError
 from seglet.core.events import Event, Tell
-from seglet.core.image import IGNORE, Labels, Sample
+from seglet.core.image import Labels, Sample, StoredSample
 from seglet.data.cases import Case, Dataset
+from seglet.data.crops import Crop, Piece
 from seglet.data.datasets import open_dataset
 from seglet.data.doctor import Examination, examine, require_sound, with_split
+from seglet.data.drawing import Classes, classes_in
 from seglet.data.folds import choose_folds, make_folds, read_folds
-from seglet.data.samples import read_samples
+from seglet.data.layouts import channels_anywhere
 from seglet.data.splits import Split, SplitConfig, split_cases
 from seglet.losses.combined import LossConfig
 from seglet.metrics.protocols import PROTOCOLS, Protocol, protocol_named
 from seglet.model import ModelCard
 from seglet.networks.hardware import free_memory
-from seglet.preprocessing.fingerprint import Fingerprint, make_fingerprint
-from seglet.preprocessing.plan import Plan, make_plan
-from seglet.preprocessing.transform import Prepared, preprocess
+from seglet.patches.sources import PatchSource
+from seglet.preprocessing.fingerprint import CaseFacts, Fingerprint, look_at, pool_facts
+from seglet.preprocessing.plan import Plan, PlanConfig, Reading, make_plan
+from seglet.preprocessing.transform import Prepared
+from seglet.reading import (
+    Samples,
+    choose_reading,
+    crops_of,
+    look_at_stored,
+    memory_of,
+    pieces_of,
+    prepare,
+    read_or_open,
+    reading_in_words,
+    sources_of,
+    with_fitting_spacing,
+)
 from seglet.recipe import Recipe
 
 
@@ -37,7 +53,11 @@ class Planned:
         Of a cross-validated run: who is in which part of each fold; `split` then has all of them as `train`
         and what stays out of every fold as `test`. Else empty.
     samples : dict
-        All labelled cases in memory, by id.
+        All labelled cases by id, in memory or on disk.
+    crops : dict
+        The windows of each case on disk that are scored and shown, by the case's id.
+    needed : int
+        Bytes that all labelled images would take in memory.
     fingerprint, plan
         Facts of the training images, and what follows from them.
     recipe : Recipe
@@ -49,7 +69,9 @@ class Planned:
     labels: Labels
     split: Split
     folds: tuple[Split, ...]
-    samples: dict[str, Sample]
+    samples: dict[str, Sample | StoredSample]
+    crops: dict[str, tuple[Crop, ...]]
+    needed: int
     fingerprint: Fingerprint
     plan: Plan
     recipe: Recipe
@@ -66,9 +88,13 @@ class Planned:
         """The cases that are scored."""
         return self.split.train if self.folds else getattr(self.split, self.scored_on)
 
-    def part(self, name: str) -> list[Sample]:
-        """The samples of a part: ``train``, ``validation`` or ``test``."""
-        return [self.samples[case.id] for case in getattr(self.split, name)]
+    def part(self, name: str) -> list[Piece]:
+        """The pieces of ``train``, ``validation`` or ``test``; see `pieces`."""
+        return self.pieces(getattr(self.split, name))
+
+    def pieces(self, cases: Sequence[Case]) -> list[Piece]:
+        """What is looked at of some cases: all of those in memory, windows of those on disk."""
+        return pieces_of([self.samples[case.id] for case in cases], self.crops)
 
     def of_fold(self, fold: Split) -> "Planned":
         """What is done in one fold, by the same plan."""
@@ -83,6 +109,7 @@ class Planned:
             plan=self.plan,
             labels=self.labels,
             predict=recipe.predict,
+            channels=channels_anywhere(self.dataset.layout),
         )
 
 
@@ -107,44 +134,89 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = 
     ConfigError
         If the recipe does not fit the data.
     """
-    dataset = open_dataset(data, recipe.layout)
-    examination = examine(dataset, recipe.masks, tell)
+    examination, labels = _understand(data, recipe, tell)
+    dataset = examination.dataset
+    labelled = [case for case in dataset.cases if case.labels]
+    needed = memory_of(look for case in labelled for look in examination.looks[case.id])
+    reading = choose_reading(recipe.plan, labelled, labels, needed)
+    samples = read_or_open(labelled, labels, reading, tell)
+    facts = look_at_stored(samples, labels.n_classes, tell)
+    split, folds = _divide(dataset, recipe.split, _classes_in(samples, facts), written)
+    trained_on = [facts.get(c.id) or look_at(samples[c.id], labels.n_classes) for c in split.train]
+    fingerprint, plan = _decide(trained_on, recipe.plan, reading)
+    _require_channels(split, samples, plan)
+    _require_class_weights(recipe.loss, labels)
+    examination = with_split(examination, _roles(split, folds))
+    _tell_understood(examination, split, folds, plan, tell)
+    if reading == "disk":
+        tell(Event("memory", reading_in_words(plan, needed)))
+    crops = crops_of(samples, plan, len(samples), tell)
+    resolved = _resolve(recipe, dataset, fingerprint, plan)
+    return Planned(
+        dataset, examination, labels, split, folds, samples, crops, needed, fingerprint, plan, resolved
+    )
+
+
+def _understand(data: Path, recipe: Recipe, tell: Tell) -> tuple[Examination, Labels]:
+    """Find and examine; refuse what cannot be trained on."""
+    examination = examine(open_dataset(data, recipe.layout), recipe.masks, tell)
     require_sound(examination)
-    if (labels := examination.labels) is None:
+    if examination.labels is None:
         raise DatasetError(
             data,
             found="images without masks",
             expected="a mask for each image",
             remedy="Add the masks' folder.",
         )
-    labelled = [case for case in dataset.cases if case.labels]
-    samples = read_samples(labelled, labels, tell)
-    by_id = {sample.id: sample for sample in samples}
-    split, folds = _divide(dataset, recipe.split, by_id, written)
-    fingerprint = make_fingerprint([by_id[case.id] for case in split.train], labels.n_classes)
-    plan = make_plan(fingerprint, recipe.plan, free_memory())
-    _require_channels(split, by_id, plan)
-    _require_class_weights(recipe.loss, labels)
+    return examination, examination.labels
+
+
+def _decide(facts: Sequence[CaseFacts], said: PlanConfig, reading: Reading) -> tuple[Fingerprint, Plan]:
+    is_on_disk = reading == "disk"
+    said = with_fitting_spacing(said, facts) if is_on_disk else said
+    fingerprint = pool_facts(facts)
+    return fingerprint, make_plan(fingerprint, said, free_memory(), is_on_disk=is_on_disk)
+
+
+def _resolve(recipe: Recipe, dataset: Dataset, fingerprint: Fingerprint, plan: Plan) -> Recipe:
+    """The recipe with every setting said."""
     protocol = choose_protocol(recipe.protocol, dataset).name
-    examination = with_split(examination, _roles(split, folds))
-    _tell_understood(examination, split, folds, plan, tell)
-    resolved = recipe.model_copy(
-        update={"plan": plan.settings, "layout": dataset.layout, "protocol": protocol}
+    augment = recipe.patches.augment.settled(plan.patch_size, is_oriented=fingerprint.is_oriented)
+    patches = recipe.patches.model_copy(update={"augment": augment})
+    return recipe.model_copy(
+        update={"plan": plan.settings, "patches": patches, "layout": dataset.layout, "protocol": protocol}
     )
-    return Planned(dataset, examination, labels, split, folds, by_id, fingerprint, plan, resolved)
 
 
-def prepare_all(samples: Sequence[Sample], plan: Plan) -> list[Prepared]:
-    """Bring samples to the plan's grid; in ``slices`` mode every labelled slice is one."""
-    return [prepared for sample in samples for prepared in preprocess(sample, plan)]
+def prepare_all(pieces: Sequence[Piece], plan: Plan) -> list[Prepared]:
+    """Bring pieces to the plan's grid; in ``slices`` mode every labelled slice is one."""
+    return [prepared for piece in pieces for prepared in prepare(piece, plan)]
+
+
+def training_cases(planned: Planned) -> list[Prepared] | list[PatchSource]:
+    """What patches are cut from: the training cases on the plan's grid, or where they are on disk."""
+    plan = planned.plan
+    if plan.reading == "memory":
+        return prepare_all(planned.part("train"), plan)
+    cases = [planned.samples[case.id] for case in planned.split.train]
+    return [source for case in cases if isinstance(case, StoredSample) for source in sources_of(case, plan)]
+
+
+def _classes_in(samples: Samples, facts: dict[str, CaseFacts]) -> dict[str, frozenset[int]]:
+    """Foreground classes that each case shows, as far as they were seen of those on disk."""
+    return {
+        name: classes_in(sample)
+        if isinstance(sample, Sample)
+        else frozenset(np.flatnonzero(facts[name].class_counts).tolist()) - {0}
+        for name, sample in samples.items()
+    }
 
 
 def _divide(
-    dataset: Dataset, config: SplitConfig, samples: dict[str, Sample], written: Path | None
+    dataset: Dataset, config: SplitConfig, classes: Classes, written: Path | None
 ) -> tuple[Split, tuple[Split, ...]]:
     """Who is in which part; and in which fold, where there are folds."""
     file = written if written is not None and written.is_file() else config.file
-    classes = {name: _classes_in(sample) for name, sample in samples.items()}
     n_folds = None if file else choose_folds(dataset.cases, config)
     if file is not None:
         folds = read_folds(file, dataset.cases)
@@ -161,13 +233,7 @@ def _divide(
     return Split(tuple(c for c in dataset.cases if c.id in inside), (), tuple(outside)), folds
 
 
-def _classes_in(sample: Sample) -> frozenset[int]:
-    """Foreground classes that a sample shows."""
-    counts = np.bincount(np.asarray(sample.labels).ravel(), minlength=IGNORE + 1)
-    return frozenset(np.flatnonzero(counts[:IGNORE]).tolist()) - {0}
-
-
-def _require_channels(split: Split, samples: dict[str, Sample], plan: Plan) -> None:
+def _require_channels(split: Split, samples: Samples, plan: Plan) -> None:
     """Gray and color images go together; any other number of channels only with its own kind."""
     fitting = (plan.n_channels,) if plan.color == "as_is" else (1, 3)
     cases = (*split.train, *split.validation, *split.test)

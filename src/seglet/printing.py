@@ -8,17 +8,19 @@ if TYPE_CHECKING:
     from seglet.data.findings import Finding
     from seglet.data.repair import RepairLog
     from seglet.metrics.scores import Scores
-    from seglet.pipeline import Trained
 
 SHOWN = ("dice", "iou", "f1", "sensitivity", "specificity", "precision", "accuracy", "roc_auc", "pr_auc")
 SEVERITY_STYLE = {"error": "ERROR", "warning": "warning", "note": "note"}
 
 
-def scored_on_words(trained: "Trained") -> str:
-    """Which images a run was scored on."""
-    if trained.scored_on == "folds":
-        return f"{trained.scores.n_images} images, each scored by a model that has not seen it"
-    return f"{trained.scores.n_images} {trained.scored_on} images"
+def scored_on_words(scores: "Scores", scored_on: str = "") -> str:
+    """Which images were scored, as far as it is known: those of a part of a run, or of all folds."""
+    from seglet.metrics.scores import count_images
+
+    if scored_on == "folds":
+        images = count_images(scores.n_images, scores.windows_of)
+        return f"{images}, each scored by a model that has not seen it"
+    return count_images(scores.n_images, scores.windows_of, scored_on)
 
 
 def print_finding(finding: "Finding") -> None:
@@ -54,6 +56,8 @@ def scores_document(scores: "Scores") -> dict[str, Any]:
 
 def print_scores(scores: "Scores", what: str) -> None:
     """A short table: every class pooled and as a mean over images, and the second observer beside them."""
+    from seglet.metrics.scores import count_images
+
     rows = []
     for name in scores.class_names[1:]:
         rows.append((f"{name}, pooled", *(show_figure(scores.pooled[name][m]) for m in SHOWN)))
@@ -67,8 +71,8 @@ def print_scores(scores: "Scores", what: str) -> None:
             rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
     print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
     dice = scores.mean_dice
-    interval = (
-        f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {dice.n} images)" if dice.n > 1 else ""
-    )
+    over = count_images(dice.n, scores.windows_of)
+    has_interval = dice.low == dice.low  # nan of a single image
+    interval = f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {over})" if has_interval else ""
     print_line(f"Mean Dice {dice.mean:.4f}{interval}")
     print_line(scores.rule)

@@ -8,20 +8,23 @@ from pathlib import Path
 from seglet.core.errors import TrainingError
 from seglet.core.events import Tell
 from seglet.core.image import Sample
-from seglet.data.masks import decode
-from seglet.io.files import read_mask
+from seglet.data.cases import Case
+from seglet.data.crops import Crop, Piece, images_of
+from seglet.data.fitting import Frame
 from seglet.io.listing import as_file
+from seglet.io.pixels import in_memory
+from seglet.io.sources import File
 from seglet.metrics.evaluate import Prediction, Scores, evaluate
 from seglet.metrics.scores import headline, write_scores
 from seglet.model import Model, save_model, untrained
-from seglet.planning import Planned, choose_protocol, prepare_all
+from seglet.planning import Planned, choose_protocol, prepare_all, training_cases
 from seglet.report.page import write_report
 from seglet.run import Run, environment, require_page, write_facts
-from seglet.scoring import N_THRESHOLD_IMAGES, Pairs, seconds_to_score, with_threshold
+from seglet.scoring import Pairs, chosen_for_threshold, seconds_to_score, with_threshold
 from seglet.showcase import gather_report
 from seglet.training.callbacks import read_history
 from seglet.training.fit import Outcome, Settings, fit
-from seglet.writing import mask_names, write_prediction
+from seglet.writing import mask_names, read_prediction, write_prediction
 
 REPORT_S = 10.0  # curves, statistics and drawing the page
 LARGEST_RESERVE = 0.35  # share of the budget that scoring may claim
@@ -29,7 +32,7 @@ SAFETY = 1.3  # on the estimated time of scoring
 
 
 def fit_planned(
-    planned: Planned, run: Run, ends: float, scored: Sequence[Sample], resume: bool, tell: Tell
+    planned: Planned, run: Run, ends: float, scored: Sequence[Piece], resume: bool, tell: Tell
 ) -> tuple[Model, Outcome]:
     """Train for what scoring leaves of the time, and choose the threshold; the model is saved.
 
@@ -41,7 +44,7 @@ def fit_planned(
         Where checkpoints, history and model go.
     ends : float
         When everything is to be over, by `time.monotonic`.
-    scored : sequence of Sample
+    scored : sequence of Sample or Crop
         What will be scored afterwards; the time for it is set aside.
     resume : bool
         Whether to go on from the last checkpoint.
@@ -54,11 +57,9 @@ def fit_planned(
         If it is interrupted, or fails.
     """
     model = untrained(planned.card(), seed=planned.recipe.fit.seed)
-    train, validation = planned.part("train"), planned.part("validation")
-    shown, checked = (prepare_all(part, planned.plan) for part in (train, validation))
-    reserve = REPORT_S + SAFETY * seconds_to_score(
-        model, [*scored, *[*train, *validation][:N_THRESHOLD_IMAGES]]
-    )
+    shown, checked = training_cases(planned), prepare_all(planned.part("validation"), planned.plan)
+    seen = [*planned.part("train"), *planned.part("validation")]
+    reserve = REPORT_S + SAFETY * seconds_to_score(model, [*scored, *chosen_for_threshold(seen)])
     budget = ends - time.monotonic()
     left = max(budget - min(reserve, LARGEST_RESERVE * budget), 1.0)
     settings = Settings(
@@ -72,7 +73,7 @@ def fit_planned(
             expected="training to go on to its end",
             remedy="Nothing is lost: add --resume to go on.",
         )
-    model = with_threshold(model, [*train, *validation], tell)
+    model = with_threshold(model, seen, tell)
     save_model(model, run.model)
     return model, outcome
 
@@ -88,18 +89,18 @@ def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None)
         That made the labels; only noted.
     """
     kept: list[Prediction] = []
-    names = mask_names(planned.dataset.cases)
-    sources = {case.id: case for case in planned.dataset.cases}
+    places = _mask_places(run, planned)
 
     def written() -> Iterator[tuple[Sample, Prediction]]:
         for sample, predicted in pairs:
-            path = run.predictions / names[predicted.id]
-            write_prediction(path, predicted, planned.labels, sources[predicted.id], probabilities=False)
+            path, case = places[predicted.id]
+            write_prediction(path, predicted, planned.labels, case, probabilities=False)
             kept.append(replace(predicted, probabilities=None))
             yield sample, predicted
 
     protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
-    scores = evaluate(written(), planned.labels.names, protocol, threshold)
+    names, images = planned.labels.names, images_of(planned.pieces(planned.scored_cases))
+    scores = evaluate(written(), names, protocol, threshold, images=images)
     write_scores(scores, run.folder)
     write_run_report(run, planned, scores, kept)
     return scores
@@ -137,9 +138,27 @@ def write_run_facts(run: Run, planned: Planned, outcome: Outcome | None, took_s:
 
 def read_masks(run: Run, planned: Planned) -> list[Prediction]:
     """Read the masks of a finished run back."""
-    names, labels = mask_names(planned.dataset.cases), planned.labels
-    files = {case.id: as_file(run.predictions / names[case.id]) for case in planned.scored_cases}
-    return [
-        Prediction(name, decode(read_mask(file, keep_colors=labels.encoding == "colors"), labels, str(file)))
-        for name, file in files.items()
-    ]
+    places = _mask_places(run, planned)
+    masks = []
+    for piece in planned.pieces(planned.scored_cases):
+        path, case = places[piece.id]
+        file = as_file(require_page(path))
+        image = piece.image if isinstance(piece, Crop) else in_memory(piece.image)
+        frame = Frame(image, file if case is None else case.image)
+        masks.append(Prediction(piece.id, read_prediction(file, planned.labels, frame)))
+    return masks
+
+
+def _mask_places(run: Run, planned: Planned) -> dict[str, tuple[Path, Case | None]]:
+    """Where the mask of each scored piece goes, and the case whose grid it has; that of a window has none."""
+    names = mask_names(planned.dataset.cases)
+    places: dict[str, tuple[Path, Case | None]] = {}
+    for case in planned.scored_cases:
+        path = run.predictions / names[case.id]
+        for piece in planned.pieces([case]):
+            if isinstance(piece, Crop):
+                place = piece.id.removeprefix(case.id)
+                places[piece.id] = path.with_name(f"{File(path.parent, path.name).stem}{place}.tif"), None
+            else:
+                places[piece.id] = path, case
+    return places

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import IGNORE, Sample
+from seglet.data.crops import Crop, Piece, read_piece
 from seglet.metrics.curves import best_threshold
 from seglet.metrics.evaluate import Prediction
-from seglet.model import Model
+from seglet.model import Model, ModelCard
+from seglet.patches.sampler import evenly
 from seglet.postprocessing.labels import to_labels
+from seglet.prediction.blocks import block_around, predict_region
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image, tiling_of
 from seglet.preprocessing.transform import grid_shape
@@ -21,56 +24,71 @@ from seglet.preprocessing.transform import grid_shape
 Pairs = Iterator[tuple[Sample, Prediction]]
 
 N_THRESHOLD_IMAGES = 12  # enough pixels for a threshold to two digits; more would only cost time
+N_THRESHOLD_CROPS = 48  # these are small
 
 
 def predict_sample(sample: Sample, model: Model, engine: TorchEngine, tell: Tell = quiet) -> Prediction:
     """Predict one sample at its original size; pixels outside its field of view are background."""
-    probabilities = predict_image(sample.image, model, engine, tell)
-    if sample.fov is not None:
-        probabilities[:, ~sample.fov] = 0  # class 0 wins there, by threshold and by argmax alike
-    return Prediction(sample.id, to_labels(probabilities, model.card.threshold), probabilities)
+    return _as_prediction(sample, predict_image(sample.image, model, engine, tell), model)
 
 
-def with_threshold(model: Model, samples: Sequence[Sample], tell: Tell) -> Model:
+def predict_piece(piece: Piece, model: Model, engine: TorchEngine) -> tuple[Sample, Prediction]:
+    """Predict a sample, or a window of a case on disk with the surroundings that it has there."""
+    sample = read_piece(piece)
+    if isinstance(piece, Crop):
+        probabilities = predict_region(piece.whole.image, piece.region, model, engine)
+    else:
+        probabilities = predict_image(sample.image, model, engine)
+    return sample, _as_prediction(sample, probabilities, model)
+
+
+def with_threshold(model: Model, pieces: Sequence[Piece], tell: Tell) -> Model:
     """Choose the probability above which a pixel is foreground, by Dice on training images.
 
     Parameters
     ----------
     model : Model
         For two classes; others decide by the largest probability and are returned as they are.
-    samples : sequence of Sample
+    pieces : sequence of Sample or Crop
         Training and validation images, never test images; an even choice of them is looked at.
     """
     if model.card.plan.n_classes != 2:
         return model
     engine = TorchEngine(model)
-    chosen = [samples[i] for i in np.unique(np.linspace(0, len(samples) - 1, N_THRESHOLD_IMAGES).astype(int))]
+    chosen = chosen_for_threshold(pieces)
     truths, scores = [], []
-    for number, sample in enumerate(chosen):
+    for number, piece in enumerate(chosen):
         tell(Event("threshold", done=number, total=len(chosen)))
+        sample, predicted = predict_piece(piece, model, engine)
         counted = _counted(sample)
-        probabilities = predict_image(sample.image, model, engine)
         truths.append(np.asarray(sample.labels)[counted] == 1)
-        scores.append(probabilities[0][counted])
+        scores.append(np.asarray(predicted.probabilities)[0][counted])
     threshold = _rarer_class_threshold(np.concatenate(truths), np.concatenate(scores))
-    told = f"largest Dice of the rarer class on {len(chosen)} training and validation images"
+    what = f"{len(chosen)} {'windows of ' if _is_on_disk(chosen) else ''}training and validation images"
+    told = f"largest Dice of the rarer class on {what}"
     tell(Event("threshold", f"{threshold:.3f} ({told})", len(chosen), len(chosen)))
     return replace(model, card=model.card.model_copy(update={"threshold": threshold, "threshold_from": told}))
 
 
-def predict_all(model: Model, samples: Sequence[Sample], tell: Tell) -> Pairs:
-    """Predict samples one at a time; probabilities live as long as their pair."""
+def chosen_for_threshold(pieces: Sequence[Piece]) -> list[Piece]:
+    """The even choice of pieces that a threshold is chosen on."""
+    return evenly(pieces, N_THRESHOLD_CROPS if _is_on_disk(pieces) else N_THRESHOLD_IMAGES)
+
+
+def predict_all(model: Model, pieces: Sequence[Piece], tell: Tell) -> Pairs:
+    """Predict pieces one at a time; probabilities live as long as their pair."""
     engine = TorchEngine(model)
-    for number, sample in enumerate(samples):
-        tell(Event("predicting", done=number, total=len(samples)))
-        yield sample, predict_sample(sample, model, engine)
-    tell(Event("predicting", f"{len(samples)} images", len(samples), len(samples)))
+    for number, piece in enumerate(pieces):
+        tell(Event("predicting", done=number, total=len(pieces)))
+        yield predict_piece(piece, model, engine)
+    what = "windows" if _is_on_disk(pieces) else "images"
+    tell(Event("predicting", f"{len(pieces)} {what}", len(pieces), len(pieces)))
 
 
-def seconds_to_score(model: Model, samples: Sequence[Sample]) -> float:
-    """Expected time of predicting these samples, by timing one window of the untrained network."""
+def seconds_to_score(model: Model, pieces: Sequence[Piece]) -> float:
+    """Expected time of predicting these pieces, by timing one window of the untrained network."""
     plan, tiling = model.card.plan, tiling_of(model.card)
-    shapes = [grid_shape(sample.image, plan) for sample in samples]
+    shapes = [grid_shape(piece.image, plan) for piece in pieces]
     largest = [max(sides) for sides in zip(*(shape[-len(tiling.window) :] for shape in shapes), strict=True)]
     sides = [
         -(-min(*pair) // multiple) * multiple
@@ -82,7 +100,24 @@ def seconds_to_score(model: Model, samples: Sequence[Sample]) -> float:
     start = time.perf_counter()
     engine.run(window)
     per_pixel = (time.perf_counter() - start) / prod(sides)
-    return float(per_pixel * sum(prod(shape) for shape in shapes))
+    return float(per_pixel * sum(_n_predicted(piece, model.card) for piece in pieces))
+
+
+def _is_on_disk(pieces: Sequence[Piece]) -> bool:
+    return any(isinstance(piece, Crop) for piece in pieces)
+
+
+def _n_predicted(piece: Piece, card: ModelCard) -> int:
+    """Pixels that a network sees of a piece; windows of a case on disk with their margins."""
+    if isinstance(piece, Crop):
+        return prod(block_around(piece.whole.image, piece.region, card).shape)
+    return prod(grid_shape(piece.image, card.plan))
+
+
+def _as_prediction(sample: Sample, probabilities: NDArray[np.float32], model: Model) -> Prediction:
+    if sample.fov is not None:
+        probabilities[:, ~sample.fov] = 0  # class 0 wins there, by threshold and by argmax alike
+    return Prediction(sample.id, to_labels(probabilities, model.card.threshold), probabilities)
 
 
 def _rarer_class_threshold(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:

@@ -9,16 +9,18 @@ import torch
 from numpy.typing import NDArray
 
 from seglet.core.image import IGNORE, Image, Sample
+from seglet.data.crops import Piece, read_piece
 from seglet.data.doctor import Examination
 from seglet.data.masks import describe
 from seglet.metrics.evaluate import Prediction, Scores
+from seglet.metrics.scores import count_images
 from seglet.model import n_outputs, untrained
 from seglet.networks.registry import n_parameters
 from seglet.patches.sampler import PatchSampler
 from seglet.patches.sources import pixel_weights
 from seglet.planning import Planned
 from seglet.preprocessing.plan import Plan
-from seglet.preprocessing.transform import preprocess
+from seglet.reading import gibibytes, prepare, reading_in_words
 from seglet.recipe import to_text
 from seglet.report.content import AugmentationPreview, Example, Note, ReportContent, WeightPreview
 from seglet.report.overlays import show_image
@@ -28,11 +30,10 @@ from seglet.run import environment
 N_PREVIEWED = 8  # augmented patches
 MAX_WEIGHED = 1024  # px; larger images are weighed in their middle
 
-PARTS = {
-    "test": "test images",
-    "validation": "validation images",
-    "train": "training images (no others are left)",
-    "folds": "images, each by the model of a fold that has not seen it",
+KINDS = {"train": "training", "folds": ""}  # of images that were scored, where the part's name is no word
+REASONS = {
+    "train": " (no others are left)",
+    "folds": ", each by the model of a fold that has not seen it",
 }
 
 
@@ -55,8 +56,6 @@ def gather_report(
     predictions : sequence of Prediction
         Class indexes of the scored images.
     """
-    part = planned.scored_on
-    n_scored = len(planned.scored_cases)
     return ReportContent(
         title=planned.dataset.root.resolve().name,
         created=_now(),
@@ -67,12 +66,19 @@ def gather_report(
         split=_who(planned),
         history=tuple(dict(row) for row in history),
         scores=scores,
-        scored_on=f"{n_scored} {PARTS[part]}",
+        scored_on=_scored_on(planned),
         examples=_examples(planned, scores, predictions),
         augmentation=_augmentation(planned),
         weights=_weights(planned),
         environment=tuple(environment().items()),
     )
+
+
+def _scored_on(planned: Planned) -> str:
+    """Which images, or windows of images, were scored."""
+    part, cases = planned.scored_on, planned.scored_cases
+    windows_of = len(cases) if planned.crops else None
+    return count_images(len(planned.pieces(cases)), windows_of, KINDS.get(part, part)) + REASONS.get(part, "")
 
 
 def _who(planned: Planned) -> dict[str, tuple[str, ...]]:
@@ -117,7 +123,7 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
     model = untrained(planned.card())
     sizes = " to ".join(dict.fromkeys(_size(shape) for shape in (seen.smallest, seen.largest)))
     fractions = zip(planned.labels.names, seen.class_fractions, strict=True)
-    types, images = "/".join(seen.dtypes), plan.image_memory
+    types = "/".join(seen.dtypes)
     channels = ", ".join(planned.dataset.channels) or _counted(seen.n_channels, "channel")
     return (
         ("data", str(planned.dataset.root)),
@@ -134,7 +140,8 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
         ("input", f"{_counted(plan.n_channels, 'channel')} ({plan.color}), {plan.normalization}, "
          + _grid_in_words(plan)),
         ("training", f"{plan.batch_size} patches of {_size(plan.patch_size)} a step, "
-         f"about {plan.training_memory / 2**30:.1f} GiB beside {images / 2**30:.1f} GiB of images"),
+         f"about {gibibytes(plan.training_memory)} beside the images"),
+        ("images are", reading_in_words(plan, planned.needed)),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip
 
@@ -174,11 +181,13 @@ def _examples(
         return ()
     places: dict[Note, int] = {"worst": 0, "median": len(rated) // 2, "best": len(rated) - 1}
     by_id = {p.id: p for p in predictions}
+    pieces = {piece.id: piece for piece in planned.pieces(planned.scored_cases)}
     found: list[Example] = []
     for note, place in places.items():
         image = rated[place]
         if image.id in by_id and image.id not in {e.id for e in found}:
-            found.append(_example(planned.samples[image.id], by_id[image.id], image.mean_dice, note))
+            sample = read_piece(pieces[image.id])
+            found.append(_example(sample, by_id[image.id], image.mean_dice, note))
     return tuple(found)
 
 
@@ -196,7 +205,7 @@ def _example(sample: Sample, predicted: Prediction, score: float, note: Note) ->
 
 def _augmentation(planned: Planned) -> AugmentationPreview:
     """The first training image with a labelled pixel, and patches of it as training draws them."""
-    every = (prepared for sample in planned.part("train") for prepared in preprocess(sample, planned.plan))
+    every = (prepared for piece in planned.part("train") for prepared in prepare(piece, planned.plan))
     prepared = next(one for one in every if pixel_weights(one, None).any())
     recipe, plan = planned.recipe, planned.plan
     sampler = PatchSampler(
@@ -237,9 +246,9 @@ def _shown(pixels: NDArray[np.float32], low: float, high: float) -> NDArray[np.u
 
 def _weights(planned: Planned) -> WeightPreview | None:
     """Pixel weights of the training image with the most objects; None where every pixel counts the same."""
-    sample = max(planned.part("train"), key=_n_objects)
+    piece = max(planned.part("train"), key=_n_objects)
     border = planned.recipe.patches.border_weight
-    weighed = ((one, pixel_weights(one, border)) for one in preprocess(sample, planned.plan))
+    weighed = ((one, pixel_weights(one, border)) for one in prepare(piece, planned.plan))
     chosen, weights = max(weighed, key=lambda pair: float(pair[1].sum()))
     if weights.min() == weights.max():
         return None
@@ -255,5 +264,7 @@ def _weights(planned: Planned) -> WeightPreview | None:
     return WeightPreview(_shown(pixels, low, high)[middle], weights[middle])
 
 
-def _n_objects(sample: Sample) -> int:
-    return 0 if sample.objects is None else int(sample.objects.max())
+def _n_objects(piece: Piece) -> int:
+    """Objects are not told apart in windows of images on disk."""
+    objects = piece.objects if isinstance(piece, Sample) else None
+    return 0 if objects is None else int(objects.max())

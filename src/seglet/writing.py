@@ -10,21 +10,24 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
-from seglet.core.image import Labels, Sample
-from seglet.data.cases import Case, Dataset
-from seglet.data.datasets import open_dataset
-from seglet.data.fitting import check_size
-from seglet.data.layouts import Layout
+from seglet.core.image import LabelClass, Labels, Sample
+from seglet.data.cases import Case, Dataset, find_cases
+from seglet.data.datasets import labels_of, open_dataset
+from seglet.data.fitting import Frame, frame_of, read_fitting
+from seglet.data.layouts import Layout, matches
 from seglet.data.masks import MaskConfig, decode, describe, encode, understand_masks
 from seglet.data.samples import read_sample
-from seglet.io.files import SUFFIXES, read_mask, read_probabilities, write_mask, write_probabilities
+from seglet.io.dicom_headers import SUFFIXES as DICOM
+from seglet.io.files import SUFFIXES, open_mask, read_probabilities, write_mask, write_probabilities
 from seglet.io.listing import as_file, list_files
+from seglet.io.ome_zarr import SUFFIXES as ZARR
 from seglet.io.sources import File, suffix_of
 from seglet.metrics.evaluate import Prediction
 
 KEPT = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")  # of masks as of images
 CONTAINERS = (".h5", ".hdf5", ".hdf", ".zarr", ".ome.zarr", ".ome.tif", ".ome.tiff")
 PROBABILITIES = "_probabilities"
+OF_VOLUMES = {".nrrd": ".nrrd", ".mha": ".mha", **dict.fromkeys((".nii", ".nii.gz", ".dcm"), ".nii.gz")}
 
 
 def mask_names(cases: Sequence[Case]) -> dict[str, str]:
@@ -43,18 +46,21 @@ def mask_names(cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _has_own_name(case: Case, counts: Counter[str]) -> bool:
-    return case.page is None and len(case.images) == 1 and counts[case.image.stem.lower()] == 1
+    is_whole = case.page is None and not case.channels and len(case.images) == 1
+    return is_whole and counts[case.image.stem.lower()] == 1
 
 
 def _mask_suffix(case: Case) -> str:
     suffix = {".mhd": ".mha", ".nhdr": ".nrrd"}.get(case.image.suffix, case.image.suffix)  # one file, not two
+    if suffix in DICOM:
+        suffix = ".dcm"
     if suffix in CONTAINERS:
         return ".tif"
     is_page_of_volume = case.page is not None and suffix not in (".png", ".tif", ".tiff")
     return suffix if suffix in KEPT and not is_page_of_volume else ".png"
 
 
-def mask_places(images: Sequence[Path | str], out: Path, layout: Layout | None = None) -> dict[Path, Case]:
+def mask_places(images: Sequence[Path | str], out: Path, channels: Layout | None = None) -> dict[Path, Case]:
     """Where the mask of each image goes.
 
     Parameters
@@ -63,8 +69,8 @@ def mask_places(images: Sequence[Path | str], out: Path, layout: Layout | None =
         Files, folders or zip archives; of a dataset only the images are taken.
     out : Path
         Folder for the masks.
-    layout : Layout or None
-        How folders are read; recognized where None.
+    channels : Layout or None
+        How the files of an image are named where each channel has its own.
 
     Raises
     ------
@@ -72,7 +78,7 @@ def mask_places(images: Sequence[Path | str], out: Path, layout: Layout | None =
         If a mask would overwrite another one or an image, or be taken for an image the next time.
     """
     places: dict[Path, Case] = {}
-    for cases in (_unlabelled(Path(path), layout) for path in images):
+    for cases in (unlabelled(Path(path), channels) for path in images):
         names = mask_names(cases)
         for case in cases:
             other = places.setdefault(out / names[case.id], case)
@@ -104,7 +110,7 @@ def mask_places(images: Sequence[Path | str], out: Path, layout: Layout | None =
 
 
 def write_prediction(
-    path: Path, predicted: Prediction, labels: Labels, case: Case, *, probabilities: bool
+    path: Path, predicted: Prediction, labels: Labels, case: Case | None, *, probabilities: bool
 ) -> Path:
     """Write a mask with the values of the user's own masks, on the grid of its image.
 
@@ -116,32 +122,66 @@ def write_prediction(
         Class indexes, and probabilities.
     labels : Labels
         How the training masks are written.
-    case : Case
-        Whose geometry the mask takes over.
+    case : Case or None
+        Whose geometry the mask takes over, if any.
     probabilities : bool
-        Whether ``<name>_probabilities.tif`` (``.nii.gz`` beside NIfTI) is written too.
+        Whether ``<name>_probabilities.tif`` is written too; of volumes that have a place in the world as
+        ``.nrrd``, ``.mha`` or ``.nii.gz``.
     """
-    like = case.image if case.page is None else None
-    write_mask(path, encode(predicted.labels, labels), like=like, names=labels.names)
+    like = case.image if case is not None and case.page is None else None
+    written = encode(predicted.labels, labels_in(path, labels))
+    write_mask(path, written, like=like, names=labels.names)
     if probabilities and predicted.probabilities is not None:
-        write_probabilities(_probabilities_beside(path), predicted.probabilities, like=like)
+        beside = _probabilities_beside(path, predicted.labels.ndim)
+        write_probabilities(beside, predicted.probabilities, like=like)
     return path
 
 
-def _probabilities_beside(mask: Path) -> Path:
+def read_prediction(file: File, labels: Labels, frame: Frame) -> NDArray[np.uint8]:
+    """Read a mask as `write_prediction` writes it: class indexes, ([z,] y, x), on the grid of its image.
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read or holds a value that stands for no class.
+    GeometryError
+        If its extent is not the image's.
+    """
+    values = read_fitting(file, frame, keep_colors=labels.encoding == "colors")
+    return decode(values, labels_in(Path(file.name), labels), str(file))
+
+
+def labels_in(mask: Path, labels: Labels) -> Labels:
+    """How a mask is written: as the training masks; DICOM-SEG numbers classes, Zarr instead of colors."""
     suffix = suffix_of(mask.name)
-    return mask.with_name(
-        mask.name.removesuffix(suffix) + PROBABILITIES + (".nii.gz" if suffix.startswith(".nii") else ".tif")
-    )
+    is_numbered = suffix in DICOM or (suffix in ZARR and labels.encoding == "colors")
+    if not is_numbered:
+        return labels
+    return Labels(classes=tuple(LabelClass(name=name, value=k) for k, name in enumerate(labels.names)))
 
 
-def _unlabelled(path: Path, layout: Layout | None) -> list[Case]:
+def _probabilities_beside(mask: Path, n_axes: int) -> Path:
+    suffix = suffix_of(mask.name)
+    written = OF_VOLUMES.get(suffix, ".tif") if n_axes == 3 else ".tif"
+    return mask.with_name(f"{mask.name.removesuffix(suffix)}{PROBABILITIES}{written}")
+
+
+def unlabelled(path: Path, channels: Layout | None) -> list[Case]:
     """The images at a path: those of a dataset, all of a folder, or one file."""
     is_single = path.is_file() and path.suffix.lower() not in (".zip", ".csv", ".h5", ".hdf5")
     if is_single or path.suffix.lower() == ".zarr":
         file = as_file(path)
         return [Case(id=file.stem, images=(file,))]
-    return [replace(case, labels=(), second=None, tracks=None) for case in open_dataset(path, layout).cases]
+    dataset = open_dataset(path)
+    if channels is not None and not dataset.channels and path.is_dir() and _has_any(path, channels):
+        dataset = find_cases(path, channels)
+    return [replace(case, labels=(), second=None, tracks=None) for case in dataset.cases]
+
+
+def _has_any(folder: Path, layout: Layout) -> bool:
+    return any(
+        matches(layout.image, [file.shown_name for file in list_files(folder) if file.suffix in SUFFIXES])
+    )
 
 
 @dataclass(frozen=True)
@@ -166,24 +206,22 @@ class Matched:
     def __iter__(self) -> Iterator[tuple[Sample, Prediction]]:
         for case, file in self.pairs:
             sample = read_sample(case, self.truth)
-            yield sample, Prediction(case.id, self._decode(file, sample, case), self._probabilities(file))
+            frame = frame_of(sample.image, case.image, case.page)
+            indexes = read_prediction(file, self.predicted, frame)
+            yield sample, Prediction(case.id, indexes, self._probabilities(file, indexes.ndim))
 
-    def _probabilities(self, mask: File) -> NDArray[np.float32] | None:
+    def _probabilities(self, mask: File, n_axes: int) -> NDArray[np.float32] | None:
         """What stands beside the mask as `write_prediction` writes it, if anything."""
-        name = _probabilities_beside(Path(mask.name)).as_posix()
+        name = _probabilities_beside(Path(mask.name), n_axes).as_posix()
         beside = File(mask.root, name)
         return read_probabilities(beside) if beside in self.files else None
-
-    def _decode(self, file: File, sample: Sample, case: Case) -> NDArray[np.uint8]:
-        mask = read_mask(file, keep_colors=self.predicted.encoding == "colors")
-        check_size(mask.shape, file, sample.image.shape, case.image)
-        return decode(mask, self.predicted, str(file))
 
 
 def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: Tell) -> Matched:
     """Match the masks in a folder to a dataset's cases by name.
 
-    A mask belongs to the case whose id or image name is its own name without the suffix.
+    A mask belongs to the case whose id or image name is its own name without the suffix; where the pages of
+    a stack are cases, a stack of masks of its name belongs to all of them, page by page.
 
     Raises
     ------
@@ -193,7 +231,7 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
     names = _names([case for case in dataset.cases if case.labels])
     listed = list_files(folder)
     files = [f for f in listed if f.suffix in SUFFIXES and not f.stem.endswith(PROBABILITIES)]
-    pairs = tuple((names[f.stem], f) for f in files if f.stem in names)
+    pairs = tuple((case, f) for f in files for case in names.get(f.stem, ()))
     strangers = [f for f in files if f.stem not in names]
     if strangers or not pairs:
         shown = ", ".join(f.name for f in strangers[:10]) or "no masks at all"
@@ -204,8 +242,10 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
             remedy="Name each mask like its image.",
         )
     _refuse_twice(folder, pairs)
-    tell(Event("matching", f"{len(pairs)} masks for {len({c.id for c in names.values()})} labelled images"))
-    truth = understand_masks([case for case, _ in pairs], masks, tell, dataset.classes)
+    _refuse_flat(pairs)
+    n_images = len({case.id for cases in names.values() for case in cases})
+    tell(Event("matching", f"{len(files)} masks for {n_images} labelled images"))
+    truth = labels_of(dataset, [case for case, _ in pairs], masks, tell)
     predicted = _understand(pairs, truth, tell)
     if predicted.n_classes > truth.n_classes:
         raise DatasetError(
@@ -217,11 +257,13 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
     return Matched(pairs, frozenset(listed), truth, predicted)
 
 
-def _names(cases: Sequence[Case]) -> dict[str, Case]:
-    """What a mask of each case may be called; an image name that several cases share says nothing."""
-    counts = Counter(case.image.stem for case in cases)
-    by_stem = {case.image.stem: case for case in cases if counts[case.image.stem] == 1}
-    return by_stem | {case.id: case for case in cases}
+def _names(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
+    """What a mask of each case may be called; an image name that several files share says nothing."""
+    by_stem: dict[str, list[Case]] = {}
+    for case in cases:
+        by_stem.setdefault(case.image.stem, []).append(case)
+    stacks = {stem: tuple(found) for stem, found in by_stem.items() if len({c.image for c in found}) == 1}
+    return stacks | {case.id: (case,) for case in cases}
 
 
 def _refuse_twice(folder: Path, pairs: Sequence[tuple[Case, File]]) -> None:
@@ -237,6 +279,19 @@ def _refuse_twice(folder: Path, pairs: Sequence[tuple[Case, File]]) -> None:
             )
 
 
+def _refuse_flat(pairs: Sequence[tuple[Case, File]]) -> None:
+    """Refuse one flat mask for all the pages of a stack."""
+    n_cases = Counter(file for _, file in pairs)
+    for case, file in pairs:
+        if n_cases[file] > 1 and len(open_mask(file).shape) == 2:
+            raise DatasetError(
+                str(file),
+                found="one mask",
+                expected=f"a stack of masks for {case.image}, or masks named like its pages: {case.id}",
+                remedy="Name each mask like its page.",
+            )
+
+
 def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -> Labels:
     """How the predicted masks are written: like the truth where that fits, else by themselves.
 
@@ -244,7 +299,8 @@ def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -
     """
     if truth.n_classes > 2:
         return truth
-    found = understand_masks([Case(id=c.id, images=(f,), labels=(f,)) for c, f in pairs], MaskConfig(), tell)
+    masks = [Case(id=c.id, images=(f,), labels=(f,), page=c.page) for c, f in pairs]
+    found = understand_masks(masks, MaskConfig(), tell)
     known = {c.value for c in truth.classes}
     if (
         truth.encoding == found.encoding
@@ -259,5 +315,5 @@ def as_truth(dataset: Dataset) -> Dataset:
     """A folder of masks alone, taken for the truth: each file is the mask of a case of its own name."""
     if any(case.labels for case in dataset.cases):
         return dataset
-    cases = tuple(Case(id=c.id, images=c.images, labels=(c.image,)) for c in dataset.cases)
+    cases = tuple(Case(id=c.id, images=c.images, labels=(c.image,), page=c.page) for c in dataset.cases)
     return Dataset(dataset.root, dataset.layout, cases, dataset.orphans)

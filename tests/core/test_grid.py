@@ -1,12 +1,24 @@
 """Window arithmetic: partitions, mirroring, blending; properties over many shapes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seglet.core.errors import GeometryError
-from seglet.core.grid import Cover, Region, mirrored, read_beyond, read_mirrored, stripes
+from seglet.core.grid import (
+    Cover,
+    Region,
+    cube,
+    mirrored,
+    read_beyond,
+    read_mirrored,
+    spread_boxes,
+    spread_windows,
+    stripes,
+)
 
 QUICK = settings(max_examples=60, deadline=None)
 Axis = tuple[int, int, int]  # extent, window, margin
@@ -190,3 +202,65 @@ def test_windows_without_margin_do_not_overlap() -> None:
 def test_windows_stand_apart_by_whole_multiples(axis: Axis, multiple: int) -> None:
     starts = np.array([stripe.start for stripe in stripes(*axis, multiple)])
     assert (np.diff(starts) % multiple == 0).all()
+
+
+@QUICK
+@given(
+    st.integers(2, 3).flatmap(
+        lambda n: st.tuples(
+            st.tuples(*[st.integers(1, 10**6)] * n),
+            st.tuples(*[st.integers(1, 300)] * n),
+            st.integers(1, 100),
+        )
+    )
+)
+def test_spread_boxes_are_equal_apart_and_inside(
+    sizes: tuple[tuple[int, ...], tuple[int, ...], int],
+) -> None:
+    shape, box, most = sizes
+    found = spread_boxes(shape, box, most)
+    assert 1 <= len(found) == len(set(found)) <= most
+    assert {region.shape for region in found} == {tuple(min(a, b) for a, b in zip(shape, box, strict=True))}
+    assert all(region == region.within(shape) for region in found)
+    for axis in range(len(shape)):
+        stretches = sorted({(region.start[axis], region.stop[axis]) for region in found})
+        assert all(a[1] <= b[0] for a, b in pairwise(stretches))
+
+
+@pytest.mark.parametrize("shape", [(2000, 2000), (300, 400, 500)])
+def test_many_boxes_reach_both_ends_of_every_axis(shape: tuple[int, ...]) -> None:
+    found = spread_boxes(shape, cube(len(shape), 32**3), 64)
+    assert len(found) == 64
+    assert all(min(region.start[axis] for region in found) == 0 for axis in range(len(shape)))
+    assert all(max(region.stop[axis] for region in found) == n for axis, n in enumerate(shape))
+
+
+@pytest.mark.parametrize("n", [8, 64, 512])
+def test_boxes_are_spread_evenly(n: int) -> None:
+    """Every eighth of a cube has its share of the first boxes, however many they are."""
+    middles = np.array([region.start for region in spread_boxes((6400,) * 3, (64,) * 3, n)]) + 32
+    eighths = (middles > 3200) @ (1, 2, 4)
+    assert np.bincount(eighths, minlength=8).min() >= n // 8 - max(1, n // 32)
+
+
+def test_only_wanted_boxes_are_chosen_unless_there_are_none() -> None:
+    def is_low(region: Region) -> bool:
+        return region.start[0] < 100
+
+    found = spread_boxes((10_000, 10_000), (50, 50), 30, is_low)
+    assert len(found) == 30
+    assert all(map(is_low, found))
+    assert spread_boxes((500, 500), (50, 50), 7, lambda region: False) == spread_boxes(
+        (500, 500), (50, 50), 7
+    )
+
+
+def test_windows_of_a_small_image_are_all_there_are() -> None:
+    found = spread_windows((10, 7), (4, 7), 3)
+    assert found == [Region((0, 0), (4, 7)), Region((4, 0), (8, 7)), Region((8, 0), (10, 7))]
+    assert spread_windows((10, 7), (4, 7), 3, lambda region: region.start[0] > 0) == found[1:]
+    assert len(spread_windows((10, 7), (4, 7), 2)) == 2
+
+
+def test_a_cube_holds_at_most_so_many_pixels() -> None:
+    assert (cube(2, 100), cube(3, 1000), cube(3, 999)) == ((10, 10), (10, 10, 10), (9, 9, 9))

@@ -1,5 +1,6 @@
 """Cases are found, named, sorted and completed."""
 
+import json
 from pathlib import Path
 from time import perf_counter
 
@@ -14,7 +15,7 @@ from seglet.data.layouts import Layout
 from seglet.data.matching import match_files
 from seglet.data.recognition import recognize
 from seglet.io import hdf5, ome_zarr
-from seglet.io.files import read_image, read_mask
+from seglet.io.files import read_image, read_mask, write_mask
 from seglet.io.sources import File
 
 
@@ -139,6 +140,13 @@ def test_channels_of_a_case_are_in_order(tmp_path: Path) -> None:
     assert found.cases[0].image.name == "B1/B1_flair.nii"
 
 
+def test_a_layout_may_be_recognized_and_changed_in_one_line(tmp_path: Path) -> None:
+    files = "images/m1_a.png masks/m1_a.png images/m1_b.png masks/m1_b.png"
+    found = dataset(tmp_path, files, Layout(group=""))
+    assert [case.group for case in found.cases] == [None, None]
+    assert found.layout.image
+
+
 def test_a_missing_channel_is_an_error_unless_the_layout_allows_it(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"B3 lacks t2 \(it has flair\).*layout\.missing: allow"):
         dataset(tmp_path, f"{BRATS} B3/B3_flair.nii B3/B3_seg.nii")
@@ -242,3 +250,40 @@ def test_many_files_are_sorted_in_seconds() -> None:
     found = match_files(recognize(files), files)
     assert len(found.images) == 5000
     assert perf_counter() - begun < 20
+
+
+def test_a_single_fold_of_nnunet_says_who_validates(tmp_path: Path) -> None:
+    for name in "abc":
+        write_mask(tmp_path / "imagesTr" / f"{name}_0000.png", np.zeros((4, 4), np.uint8))
+        write_mask(tmp_path / "labelsTr" / f"{name}.png", np.zeros((4, 4), np.uint8))
+    (tmp_path / "dataset.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "splits_final.json").write_text('[{"train": ["a", "b"], "val": ["c"]}]', encoding="utf-8")
+    assert [case.split for case in find_cases(tmp_path).cases] == ["train", "train", "validation"]
+
+
+def test_what_a_converted_dataset_says_of_its_cases_holds(tmp_path: Path) -> None:
+    for name in ("p1_1", "p1_2", "p2_1", "p2_2"):
+        write_mask(tmp_path / "images" / f"{name}.png", np.zeros((4, 4), np.uint8))
+        write_mask(tmp_path / "masks" / f"{name}.png", np.zeros((4, 4), np.uint8))
+    own = {"cases": {"images/p1_2.png": {"id": "a: first", "group": "g", "split": "test"}}}
+    (tmp_path / "dataset.json").write_text(json.dumps({"seglet": own}), encoding="utf-8")
+    first, *others = find_cases(tmp_path).cases
+    assert (first.id, first.group, first.split) == ("a: first", "g", "test")
+    assert [(case.id, case.group) for case in others] == [("p1_1", None), ("p2_1", None), ("p2_2", None)]
+
+
+def test_a_table_is_described_by_the_page_beside_it(tmp_path: Path) -> None:
+    for name in ("p1_1", "p1_2", "p2_1", "p2_2"):
+        write_mask(tmp_path / f"{name}.png", np.zeros((4, 4), np.uint8))
+    lines = "".join(f"{name}.png\n" for name in ("p1_1", "p1_2", "p2_1", "p2_2"))
+    (tmp_path / "cases.csv").write_text(f"image\n{lines}", encoding="utf-8")
+    assert [case.group for case in find_cases(tmp_path).cases] == ["1", "1", "2", "2"]
+    labels = {"classes": [{"name": "out", "value": 0}, {"name": "in", "value": 3}]}
+    page = {"channel_names": {"0": "CT"}, "seglet": {"labels": labels, "layout": "DRIVE"}}
+    (tmp_path / "dataset.json").write_text(json.dumps(page), encoding="utf-8")
+    found = find_cases(tmp_path)
+    assert [case.group for case in found.cases] == [None] * 4
+    assert (found.layout.name, found.channels) == ("DRIVE", ("CT",))
+    assert found.labels is not None
+    assert found.labels.names == ("out", "in")
+    assert find_cases(tmp_path, found.layout) == found

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from seglet.data import chart
 from seglet.data.cases import Case
-from seglet.data.chart import look_at, spread_boxes
+from seglet.data.chart import look_at
 from seglet.io.files import write_mask
+from seglet.io.listing import as_file
 from seglet.io.sources import File
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (20, 30), np.uint8)
@@ -60,12 +62,14 @@ def test_a_page_of_a_stack_is_a_flat_image(tmp_path: Path) -> None:
     assert looks[1].masks[0].survey.counts.sum() == 600
 
 
-def test_boxes_of_a_huge_image_lie_inside_and_apart() -> None:
-    shape = (4000, 5000, 6000)
-    boxes = spread_boxes(shape, 16)
-    assert len({box[0].start for box in boxes}) == 16
-    assert all(0 <= one.start < one.stop <= n for box in boxes for one, n in zip(box, shape, strict=True))
-    assert len({tuple(one.stop - one.start for one in box) for box in boxes}) == 1
+def test_of_a_sparse_store_what_was_written_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(1 << 13, 1 << 16), chunks=(64, 64), dtype="u1")
+    array[6144:6400, 2560:2816] = 7
+    monkeypatch.setattr(chart, "BOX_PIXELS", 256 * 256)
+    file = as_file(tmp_path / "a.zarr")
+    seen = look_at(Case("a", (file,), (file,)))
+    assert (seen.images[0].low, seen.images[0].high) == (7, 7)
+    assert seen.masks[0].survey.values.tolist() == [7]
 
 
 def test_of_a_huge_file_only_boxes_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

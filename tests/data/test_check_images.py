@@ -1,5 +1,6 @@
 """Images that differ from the others in channels or depth, or were clipped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,13 @@ def test_images_alike_give_nothing() -> None:
 def test_gray_and_color_are_a_note_other_channels_an_error() -> None:
     assert codes(NOISE, np.repeat(NOISE, 3, axis=0)) == {"channels": "note"}
     assert codes(NOISE, np.repeat(NOISE, 2, axis=0)) == {"channels": "error"}
+
+
+def test_a_missing_channel_that_is_read_as_zeros_counts() -> None:
+    whole, partial = charts(np.concatenate([NOISE, NOISE]), NOISE)
+    allowed = replace(partial, case=replace(partial.case, missing=(1,)))
+    assert [one.code for one in check_images([whole, partial])] == ["channels"]
+    assert list(check_images([whole, allowed])) == []
 
 
 def test_the_ones_unlike_most_are_named() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from seglet.core.errors import DatasetError
 from seglet.data.cases import Case, Dataset
-from seglet.data.copying import all_files, copy_file, files_of, place_in_copy
+from seglet.data.copying import all_files, copy_file, files_of, place_in_copy, require_apart
 from seglet.data.layouts import Layout
 from seglet.io.files import write_mask
 from seglet.io.sources import File
@@ -60,3 +60,20 @@ def test_a_dataset_in_one_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pack.h5").write_bytes(b"x")
     with pytest.raises(DatasetError, match=r"pack\.h5"):
         all_files(Dataset(tmp_path / "pack.h5", LAYOUT, ()))
+
+
+def test_a_place_in_use_or_inside_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "x").touch()
+    for out in ("data/inside", "data", "used", "used/x"):
+        with pytest.raises(DatasetError, match="Choose another place"):
+            require_apart(tmp_path / "data", tmp_path / out)
+    require_apart(tmp_path / "data", tmp_path / "new")
+
+
+def test_the_description_of_a_table_is_copied_with_it(tmp_path: Path) -> None:
+    dataset = Dataset(tmp_path, Layout(table=Path("cases.csv")), (Case("a", (File(tmp_path, "a.png"),)),))
+    assert all_files(dataset) == [File(tmp_path, "a.png")]
+    (tmp_path / "dataset.json").write_text("{}")
+    assert all_files(dataset) == [File(tmp_path, "a.png"), File(tmp_path, "dataset.json")]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from seglet.core.errors import FormatError
-from seglet.data.dataset_json import Description, read_description
+from seglet.core.image import LabelClass, Labels
+from seglet.data.dataset_json import Addition, Description, Member, read_description
 from seglet.io.listing import list_files
 
 
@@ -44,3 +45,25 @@ def test_other_files_of_this_name_say_nothing(tmp_path: Path) -> None:
 def test_what_is_broken_is_named(tmp_path: Path, content: object) -> None:
     with pytest.raises(FormatError, match=r"dataset\.json"):
         said(tmp_path, content)
+
+
+def test_a_single_fold_is_a_split_and_several_are_none(tmp_path: Path) -> None:
+    fold = {"train": ["a", "b"], "val": ["c"]}
+    (tmp_path / "splits_final.json").write_text(json.dumps([fold]), encoding="utf-8")
+    assert said(tmp_path, {}).split == {"a": "train", "b": "train", "c": "validation"}
+    (tmp_path / "splits_final.json").write_text(json.dumps([fold, fold]), encoding="utf-8")
+    assert said(tmp_path, {}).split == {}
+    (tmp_path / "splits_final.json").write_text("[", encoding="utf-8")
+    with pytest.raises(FormatError, match=r"splits_final\.json"):
+        said(tmp_path, {})
+
+
+def test_what_seglet_adds_is_read_back_wherever_the_dataset_stands(tmp_path: Path) -> None:
+    labels = Labels(classes=(LabelClass(name="out", value=0), LabelClass(name="in", value=(1, 2, 3))))
+    own = Addition(labels=labels, layout="DRIVE", cases={"images/a.png": Member(id="1", split="test")})
+    (tmp_path / "below").mkdir()
+    assert said(tmp_path / "below", {"seglet": own.model_dump(mode="json")}).own == own
+    found = read_description(list_files(tmp_path)).own
+    assert (found.labels, list(found.cases)) == (labels, ["below/images/a.png"])
+    with pytest.raises(FormatError, match="unfit key 'seglet'"):
+        said(tmp_path / "below", {"seglet": {"labels": 3}})

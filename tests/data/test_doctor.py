@@ -161,7 +161,7 @@ def test_too_few_labels_are_told(tmp_path: Path) -> None:
     assert "1 of 1 images has a mask; the model will be scored on what it was trained on" in alone.message
     write_mask(tmp_path / "none" / "1.png", NOISE)
     examination = checked(tmp_path / "none")
-    assert finding(examination, "few-labels").severity == "warning"
+    assert finding(examination, "no-labels").severity == "warning"
     assert examination.labels is None
 
 

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seglet.core.image import IGNORE, Image, Sample
 from seglet.data.cases import Case
-from seglet.data.drawing import draw_units, fewest_lacking, group_units
+from seglet.data.drawing import classes_in, draw_units, fewest_lacking, group_units
 from seglet.io.sources import File
 
 
@@ -53,3 +54,9 @@ def test_the_best_draw_is_kept_where_none_is_good() -> None:
     draws = [{"b"}, {"c"}]
     best = fewest_lacking(draws, lambda drawn: (drawn, set(classes) - drawn), classes)
     assert best == {"c"}
+
+
+def test_classes_are_those_that_are_seen() -> None:
+    labels = np.array([[0, 2], [IGNORE, 2]], np.uint8)
+    assert classes_in(Sample("a", Image(np.zeros((1, 2, 2))), labels)) == {2}
+    assert classes_in(Sample("a", Image(np.zeros((1, 2, 2))), np.zeros((2, 2), np.uint8))) == frozenset()

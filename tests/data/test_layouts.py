@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seglet.core.errors import ConfigError
-from seglet.data.layouts import Layout, count_pairs
+from seglet.data.layouts import Layout, changed, channels_anywhere, count_pairs
 from seglet.data.recognition import recognize
 from seglet.io.sources import File
 
@@ -103,10 +103,35 @@ def test_a_single_file_needs_no_variable_but_a_table_needs_no_pattern() -> None:
     assert count_pairs(layout, ["ct.dcm", "seg.dcm", "other.dcm"]) == 1
     assert Layout(table=Path("cases.csv")).image == ""
     with pytest.raises(ConfigError, match=r"layout\.image"):
-        Layout(labels="{id}.png")
+        Layout(image="*.png")
+
+
+def test_what_is_said_beside_a_recognized_layout_changes_it() -> None:
+    found = Layout(name="found", image="{id}.tif", labels="{id}_mask.tif", group="m{number}_*")
+    said = changed(found, Layout(pages=True, labels="truth/{id}.tif"))
+    assert (said.image, said.labels, said.pages, said.name) == ("{id}.tif", "truth/{id}.tif", True, "found")
+    assert changed(found, Layout(group="")).group == ""
+    assert changed(found, Layout()) == found
 
 
 def test_a_pattern_of_groups_must_say_them() -> None:
     assert Layout(image="{id}.png", group="").group == ""
     with pytest.raises(ConfigError, match=r"layout\.group"):
         Layout(image="{id}.png", group="mouse_*")
+
+
+@pytest.mark.parametrize(
+    ("image", "anywhere"),
+    [
+        ("images{split}/{id}_{channel}.*", "**/{id}_{channel}.*"),
+        ("set/{id}/{id}_{channel}.nii.gz", "**/{id}/{id}_{channel}.nii.gz"),
+        ("{channel}/{id}.*", "**/{channel}/{id}.*"),
+        ("images/{id}.*", None),
+    ],
+)
+def test_new_images_are_named_like_those_with_a_file_for_each_channel(
+    image: str, anywhere: str | None
+) -> None:
+    found = channels_anywhere(Layout(image=image, labels="labels/{id}.*", missing="allow"))
+    assert (found and found.image) == anywhere
+    assert found is None or (found.labels, found.missing) == (None, "allow")

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from seglet.core.errors import ConfigError, DatasetError, FormatError
 from seglet.core.image import IGNORE, Image, LabelClass, Labels
-from seglet.data import chart, masks
+from seglet.data import chart
 from seglet.data.cases import Case, find_cases
 from seglet.data.masks import (
     MaskConfig,
@@ -172,6 +172,11 @@ def test_wide_values_are_written_with_sixteen_bits() -> None:
     assert encode(np.array([[1]], np.uint8), scheme(bg=0, fg=1000)).dtype == np.uint16
 
 
+def test_a_value_for_unlabelled_pixels_beyond_sixteen_bits_does_not_wrap() -> None:
+    labels = scheme("instances", ignore=2**31 - 1, background=0, object=1)
+    assert encode(np.array([[0, 1, IGNORE]]), labels).tolist() == [[0, 1, 2**31 - 1]]
+
+
 def test_objects_are_numbered_from_one() -> None:
     labels = scheme("instances", background=0, object=255)
     objects = decode_objects(np.array([[0, 900, 0, 17, 0, 900]], np.uint16), labels)
@@ -187,6 +192,14 @@ def test_values_reused_for_many_objects_are_parted() -> None:
     )
     assert objects is not None
     assert sorted(set(objects.ravel().tolist())) == [0, 1, 2, 3, 4]
+
+
+def test_numbers_of_objects_are_taken_at_their_word() -> None:
+    labels = scheme("instances", ignore=70_000, background=0, object=1)
+    mask = np.array([[7, 0, 7, 0, 7, 0, 3, 70_000]], np.int32)
+    numbered = labels.model_copy(update={"is_numbered": True})
+    assert decode_objects(mask, numbered).tolist() == [[7, 0, 7, 0, 7, 0, 3, 0]]
+    assert decode_objects(mask, labels).max() == 4
 
 
 def test_an_empty_mask_has_no_objects() -> None:
@@ -285,7 +298,7 @@ def test_of_a_huge_mask_boxes_are_looked_at(tmp_path: Path, monkeypatch: pytest.
     zarr.create_array(tmp_path / "m.zarr", data=mask, chunks=(8, 8, 8))
     file = as_file(tmp_path / "m.zarr")
     whole = understand_masks([Case("0", (file,), (file,))], MaskConfig())
-    monkeypatch.setattr(masks, "MOST_READ", 1000)
+    monkeypatch.setattr(chart, "LARGEST_WHOLE", 1000)
     monkeypatch.setattr(chart, "BOX_PIXELS", 512)
     assert understand_masks([Case("0", (file,), (file,))], MaskConfig()) == whole
     assert [one.value for one in whole.classes] == [0, 4, 9]

@@ -123,7 +123,7 @@ def test_the_copy_must_be_a_new_folder_outside(tmp_path: Path) -> None:
     root = make_dataset(tmp_path / "data", n_images=4, shape=(48, 48))
     examination = checked(root)
     for out in (root, root / "copy", root / "masks"):
-        with pytest.raises(DatasetError, match="folder"):
+        with pytest.raises(DatasetError, match="Choose another place"):
             repair(examination, out)
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "notes.txt").write_text("mine")

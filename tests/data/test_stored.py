@@ -42,7 +42,7 @@ def test_boxes_equal_the_sample_in_memory(tmp_path: Path, suffix: str) -> None:
     whole, opened = read_sample(case, LABELS), open_sample(case, LABELS)
     assert opened.image.extent == (1, 40, 50, 60)
     assert whole.labels is not None
-    np.testing.assert_array_equal(opened.read_image(BOX), whole.image.pixels[(slice(None), *BOX)])
+    np.testing.assert_array_equal(opened.image.read(BOX), whole.image.pixels[(slice(None), *BOX)])
     labels = opened.read_labels(BOX)
     assert labels.dtype == np.uint8
     np.testing.assert_array_equal(labels, whole.labels[BOX])
@@ -68,7 +68,7 @@ def test_of_what_is_far_larger_than_the_memory_little_is_read(tmp_path: Path) ->
     assert understand_masks([case], MaskConfig()).n_classes == 2
     opened = open_sample(case, understand_masks([case], MaskConfig(classes={"bg": 0, "cell": 1})))
     box = (slice(990, 1010), slice(0, 70), slice(60, 130))
-    pixels, indexes = opened.read_image(box), opened.read_labels(box)
+    pixels, indexes = opened.image.read(box), opened.read_labels(box)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 600e6
@@ -108,5 +108,5 @@ def test_flat_images_are_read_in_boxes_too(tmp_path: Path) -> None:
     image, mask = stored(tmp_path / "i.tif", PIXELS[:, 0]), stored(tmp_path / "m.png", MASK[None, 0])
     opened = open_sample(Case("x", (image,), (mask,)), LABELS)
     box = (slice(10, 30), slice(5, 8))
-    np.testing.assert_array_equal(opened.read_image(box), PIXELS[:, 0, 10:30, 5:8])
+    np.testing.assert_array_equal(opened.image.read(box), PIXELS[:, 0, 10:30, 5:8])
     np.testing.assert_array_equal(opened.read_labels(box), np.searchsorted([0, 7, 200], MASK[0])[box])

@@ -9,6 +9,7 @@ from scipy import ndimage
 from seglet.data.survey import (
     as_volume,
     common_kind,
+    count_values,
     is_color,
     looks_interpolated,
     looks_like_instances,
@@ -134,3 +135,13 @@ def test_a_volume_three_voxels_wide_is_no_color() -> None:
     assert is_color(volume)
     assert not is_color(as_volume(volume))
     assert survey_mask(as_volume(volume)).is_volume
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (3, 4, 5)])
+def test_two_values_are_counted_as_any_others(shape: tuple[int, ...]) -> None:
+    mask = np.zeros(shape, np.uint8)
+    mask.flat[:7] = 255
+    for values, expected in ((mask, [0, 255]), (mask.astype(np.int32) * 10**6, [0, 255 * 10**6])):
+        found, counts = count_values(values)
+        assert found.tolist() == expected
+        assert counts.tolist() == [mask.size - 7, 7]

@@ -7,7 +7,7 @@ import pytest
 from seglet.core.errors import DatasetError, FormatError
 from seglet.data.cases import find_cases
 from seglet.data.layouts import Layout
-from seglet.data.table import is_table, read_table
+from seglet.data.table import is_table, read_table, table_text
 from seglet.io.sources import File
 
 
@@ -85,3 +85,27 @@ def test_other_tables_are_refused(tmp_path: Path) -> None:
         read_table(write(tmp_path, "image,split\na.png,tset\n"))
     with pytest.raises(DatasetError, match="2 fields of view in line 2"):
         read_table(write(tmp_path, "image,mask\na.png,a_m.png;b_m.png\n"))
+
+
+def test_ids_and_second_observers_may_be_named(tmp_path: Path) -> None:
+    text = "id,image,label,second\nfirst,a.png,a_m.png,b_m.png\nlast,b.png,,\n"
+    first, last = find_cases(write(tmp_path, text)).cases
+    assert (first.id, first.second) == ("first", File(tmp_path, "b_m.png"))
+    assert (last.id, last.second) == ("last", None)
+    with pytest.raises(DatasetError, match="2 masks of another observer in line 2"):
+        read_table(write(tmp_path, "image,second\na.png,a_m.png;b_m.png\n"))
+
+
+@pytest.mark.parametrize("ids", [("p1", "p1"), ("p1", "")])
+def test_a_column_that_names_no_single_images_is_left_alone(tmp_path: Path, ids: tuple[str, str]) -> None:
+    path = write(tmp_path, f"id,image\n{ids[0]},a.png\n{ids[1]},b.png\n")
+    assert [row.id for row in read_table(path)] == ["a", "b"]
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    cells = {"id": 'a "1", b', "image": "a.png", "label": "a_m.png", "mask": "b_m.png", "group": "g"}
+    first, last = read_table(write(tmp_path, table_text([{**cells, "split": "test"}, {"image": "b.png"}])))
+    assert first.id == "a", "the other has no id"
+    (row,) = read_table(write(tmp_path, table_text([{**cells, "split": "test"}])))
+    assert (row.id, row.group, row.split, row.fov) == ('a "1", b', "g", "test", File(tmp_path, "b_m.png"))
+    assert (last.id, last.labels, last.group) == ("b", (), None)

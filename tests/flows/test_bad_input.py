@@ -70,7 +70,7 @@ BAD_DATASETS: dict[str, tuple[Spoil, tuple[str, ...]]] = {
             (d / "images/000.png").unlink(),
             tifffile.imwrite(d / "images/000.tif", np.zeros((5, 64, 64), np.uint8), photometric="minisblack"),
         ],
-        ("images/000.tif", "(5, 64, 64)"),
+        ("images/000.tif", "64x64x5 voxels"),
     ),
     "undefined values": (
         lambda d: [
@@ -98,7 +98,7 @@ def test_a_bad_dataset_is_refused_with_every_bad_file_and_nothing_is_trained(
 def test_images_alone_can_be_looked_at_but_not_trained_on(data: Path, tmp_path: Path) -> None:
     shutil.rmtree(data / "masks")
     checked = seglet("check", data)
-    assert "0 of 5 images have a mask" in checked.stdout
+    assert "All 5 images have no mask" in checked.stdout
     assert refused("train", data, "-o", tmp_path / "run")["found"] == "images without masks"
 
 

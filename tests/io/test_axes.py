@@ -89,6 +89,12 @@ def test_a_single_plane_is_flat() -> None:
     assert Axes("tczyx", (1, 3, 1, 8, 9)).extent == (3, 8, 9)
 
 
+def test_a_single_plane_with_a_direction_in_space_is_a_volume() -> None:
+    attributes = {"axes": "czyx", "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+    assert find_axes(attributes, (2, 1, 4, 5), "x").extent == (2, 1, 4, 5)
+    assert find_axes({"axes": "czyx", "direction": [1, 0, 0, 1]}, (2, 1, 4, 5), "x").extent == (2, 4, 5)
+
+
 @given(letters=st.permutations("tczyx"), n_kept=st.integers(2, 5))
 def test_a_box_is_read_as_it_was_written_in_any_order_of_axes(letters: list[str], n_kept: int) -> None:
     lengths = {"t": 1, "c": 2, "z": 3, "y": 4, "x": 5}

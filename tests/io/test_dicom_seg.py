@@ -186,3 +186,18 @@ def test_an_image_is_no_segmentation(tmp_path: Path) -> None:
         _open(path)
     with pytest.raises(FormatError, match="no segments"):
         dicom_seg.segment_names(path)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (5, 5), (5, 6), (5, 7), (9, 11), (4, 6), (8, 8)])
+def test_frames_that_begin_and_end_inside_of_bytes_are_read_whole(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    labels = np.random.default_rng(1).integers(0, 3, (5, *size)).astype(np.uint8)
+    write_series(tmp_path / "ct", labels.astype(int))
+    write(tmp_path / "seg.dcm", labels, ("background", "a", "b"), tmp_path / "ct", "")
+    np.testing.assert_array_equal(_open(tmp_path / "seg.dcm").load().pixels[0], labels)
+    stored, packed = _open(tmp_path / "seg.dcm"), pydicom.dcmread(tmp_path / "seg.dcm")
+    packed.PixelData = packed.PixelData[: len(packed.PixelData) // 2]
+    packed.save_as(tmp_path / "seg.dcm")
+    with pytest.raises(FormatError, match=r"seg\.dcm.*no pixels of frame"):
+        stored.load()

@@ -81,11 +81,19 @@ def test_a_plane_without_spacing_comes_back(tmp_path: Path, version: Version) ->
     assert _is_valid(path, version)
 
 
-def test_a_volume_of_one_plane_is_read_as_a_plane(tmp_path: Path) -> None:
+def test_a_volume_of_one_plane_stays_one_where_it_says_its_direction(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).random((1, 1, 20, 30)).astype(np.float32)
     write(tmp_path / "a.zarr", Image(pixels, (3.0, 1.0, 2.0), "mm", (7.0, 8.0, 9.0), TURNED))
     back = open_image(tmp_path / "a.zarr", "", "a").load()
-    assert (back.pixels == pixels[0]).all()
+    assert np.array_equal(back.pixels, pixels)
+    assert (back.spacing, back.origin, back.direction) == ((3.0, 1.0, 2.0), (7.0, 8.0, 9.0), TURNED)
+
+
+def test_a_volume_of_one_plane_is_else_read_as_a_plane(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).random((1, 1, 20, 30)).astype(np.float32)
+    write(tmp_path / "a.zarr", Image(pixels, (3.0, 1.0, 2.0), "mm", (7.0, 8.0, 9.0)))
+    back = open_image(tmp_path / "a.zarr", "", "a").load()
+    assert np.array_equal(back.pixels, pixels[0])
     assert (back.spacing, back.origin, back.direction) == ((1.0, 2.0), (8.0, 9.0), ())
 
 

@@ -302,3 +302,13 @@ def test_draw_moves_to_a_device_whole() -> None:
 def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(setting))):
         AugmentConfig(**setting)
+
+
+def test_what_is_left_open_follows_from_the_data_and_what_is_said_stays() -> None:
+    photograph = AugmentConfig().settled((128, 128), is_oriented=False)
+    assert (photograph.rotation, photograph.flip, photograph.elastic) == (180, 0.5, 6)
+    patient = AugmentConfig().settled((40, 56, 40), is_oriented=True)
+    assert (patient.rotation, patient.flip) == (15, 0)
+    assert patient.elastic == pytest.approx(40 * 6 / 128, abs=1e-3)
+    said = AugmentConfig(rotation=90, flip=0.2, elastic=0).settled((128, 128), is_oriented=True)
+    assert (said.rotation, said.flip, said.elastic) == (90, 0.2, 0)

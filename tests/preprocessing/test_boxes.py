@@ -1,39 +1,39 @@
-"""Boxes that stand for an image."""
+"""Boxes that stand for an image on disk."""
 
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seglet.preprocessing.boxes import BOX_PIXELS, N_BOXES, spread_boxes
+from seglet.core.image import StoredImage, everywhere
+from seglet.preprocessing.boxes import BOX_PIXELS, N_BOXES, telling_boxes
+
+
+def image(shape: tuple[int, ...], is_random: bool = True) -> StoredImage:
+    return StoredImage((1, *shape), np.dtype(np.uint8), lambda box: np.zeros(0), is_random)
 
 
 def test_small_image_is_one_box() -> None:
-    assert spread_boxes((30, 40)) == [(slice(0, 30), slice(0, 40))]
+    assert telling_boxes(image((30, 40)), everywhere) == [(slice(0, 30), slice(0, 40))]
 
 
-@pytest.mark.parametrize("shape", [(2000, 2000), (300, 400, 500)])
-def test_boxes_reach_both_ends_of_every_axis(shape: tuple[int, ...]) -> None:
-    boxes = spread_boxes(shape)
+def test_what_cannot_be_read_in_part_is_one_box() -> None:
+    assert telling_boxes(image((5000, 4000), is_random=False), everywhere) == [
+        (slice(0, 5000), slice(0, 4000))
+    ]
+
+
+@pytest.mark.parametrize("shape", [(2000, 2000), (300, 400, 500), (50_000, 60_000), (5000, 5000, 5000)])
+def test_of_a_large_image_small_boxes_tell(shape: tuple[int, ...]) -> None:
+    boxes = telling_boxes(image(shape), everywhere)
     assert len(boxes) == N_BOXES
-    for axis, n in enumerate(shape):
-        assert min(box[axis].start for box in boxes) == 0
-        assert max(box[axis].stop for box in boxes) == n
+    assert all(np.prod([part.stop - part.start for part in box]) <= BOX_PIXELS for box in boxes)
 
 
-@given(
-    st.one_of(st.tuples(*[st.integers(1, 10**6)] * 2), st.tuples(*[st.integers(1, 10**4)] * 3)).filter(
-        lambda shape: np.prod(shape) > N_BOXES * BOX_PIXELS
-    )
-)
-def test_boxes_are_few_small_apart_and_inside(shape: tuple[int, ...]) -> None:
-    boxes = spread_boxes(shape)
-    assert 1 <= len(boxes) <= N_BOXES
-    for box in boxes:
-        assert all(0 <= s.start < s.stop <= n for s, n in zip(box, shape, strict=True))
-        assert np.prod([s.stop - s.start for s in box]) <= BOX_PIXELS
-    for axis in range(len(shape)):
-        stretches = sorted({(box[axis].start, box[axis].stop) for box in boxes})
-        assert all(a[1] <= b[0] for a, b in pairwise(stretches))
+def test_boxes_lie_where_something_was_written() -> None:
+    corner = replace(image((2000, 2000, 2000)), is_written=lambda box: box[0].start < 200 > box[1].start)
+    boxes = telling_boxes(corner, corner.is_written)
+    assert len(boxes) == N_BOXES
+    assert all(box[0].start < 200 > box[1].start for box in boxes)
+    assert max(box[2].stop for box in boxes) > 1900
+    assert telling_boxes(corner, lambda box: False) == telling_boxes(corner, everywhere)

@@ -54,6 +54,7 @@ def test_what_is_said_is_kept() -> None:
         slice_axis=0,
         strides=((1, 2), (2, 2)),
         kernels=((1, 3), (3, 3), (3, 3)),
+        reading="memory",
     )
     plan = make_plan(FACTS, config, PLENTY)
     assert plan.settings == config

@@ -1,6 +1,6 @@
 """All window arithmetic: which regions cover a shape, how they are read, how they blend."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, overload
@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.errors import GeometryError
+
+PRIMES = (2, 3, 5)  # bases of the sequence that spreads boxes, by axes
+MOST_TRIED = 1 << 15  # places where a box may lie; of an image with more boxes these are a fine sieve
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,101 @@ class Cover(Sequence[Region]):
         place = np.unravel_index(range(len(self))[number], self.counts)
         start = tuple(int(n) * w for n, w in zip(place, self.window, strict=True))
         return Region(start, tuple(a + w for a, w in zip(start, self.window, strict=True)))
+
+
+def anywhere(region: Region) -> bool:
+    """Want every region."""
+    return True
+
+
+def spread_boxes(
+    shape: tuple[int, ...],
+    box: tuple[int, ...],
+    most: int,
+    is_wanted: Callable[[Region], bool] = anywhere,
+) -> list[Region]:
+    """Choose equal boxes that stand for a large image: spread evenly, not overlapping, always the same ones.
+
+    They are taken from a grid of boxes from border to border, in the order of Halton's sequence [1]_: its
+    first points are spread as evenly as all of them.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Extent of the image.
+    box : tuple of int
+        Extent of every box; cut to that of the image.
+    most : int
+        How many are chosen at most.
+    is_wanted : callable
+        Which may be chosen; where none is found, all of them may.
+
+    Returns
+    -------
+    list of Region
+        At least one.
+
+    References
+    ----------
+    .. [1] Halton, "On the efficiency of certain quasi-random sequences of points in evaluating
+       multi-dimensional integrals", Numerische Mathematik 2, 1960, doi:10.1007/BF01386213.
+    """
+    sides = [min(n, side) for n, side in zip(shape, box, strict=True)]
+    counts = [n // side for n, side in zip(shape, sides, strict=True)]
+    gaps = [(n - side) / max(k - 1, 1) for n, side, k in zip(shape, sides, counts, strict=True)]
+    chosen: list[Region] = []
+    for place in _even_places(counts):
+        start = tuple(int(gap * number) for gap, number in zip(gaps, place, strict=True))
+        region = Region(start, tuple(a + side for a, side in zip(start, sides, strict=True)))
+        if is_wanted(region):
+            chosen.append(region)
+        if len(chosen) == most:
+            break
+    return chosen or spread_boxes(shape, box, most)
+
+
+def spread_windows(
+    shape: tuple[int, ...],
+    window: tuple[int, ...],
+    most: int,
+    is_wanted: Callable[[Region], bool] = anywhere,
+) -> list[Region]:
+    """Choose windows as `spread_boxes` does, but all of an image that has no more; its last are smaller."""
+    cover = Cover(shape, window)
+    if len(cover) > most:
+        return spread_boxes(shape, window, most, is_wanted)
+    every = [region.within(shape) for region in cover]
+    return [region for region in every if is_wanted(region)] or every
+
+
+def cube(n_axes: int, n_pixels: int) -> tuple[int, ...]:
+    """Sides of the largest square or cube of at most so many pixels."""
+    return (int(n_pixels ** (1 / n_axes) + 1e-9),) * n_axes
+
+
+def _even_places(counts: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Places on a grid, each once, any first part of them spread evenly; all of a small grid."""
+    total = prod(counts)
+    seen: set[tuple[int, ...]] = set()
+    for number in range(1, MOST_TRIED + 1):
+        place = tuple(
+            int(_mirrored_digits(number, base) * n) for base, n in zip(PRIMES, counts, strict=False)
+        )
+        if place not in seen:
+            seen.add(place)
+            yield place
+        if len(seen) == total:
+            return
+
+
+def _mirrored_digits(number: int, base: int) -> float:
+    """The digits of a number in a base, mirrored at the point: 0 to 1, evenly for any count of numbers."""
+    found, digit = 0.0, 1.0
+    while number:
+        digit /= base
+        found += digit * (number % base)
+        number //= base
+    return found
 
 
 def mirrored(start: int, stop: int, extent: int) -> NDArray[np.intp]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from seglet.core.config import Config
 from seglet.core.errors import GeometryError
 
+Box = tuple[slice, ...]
+
 IGNORE = 255  # class index of pixels that nobody labelled; never trained on, never scored
 MAX_CLASSES = 255
 
@@ -64,6 +66,11 @@ class Image:
         return tuple(int(n) for n in self.pixels.shape[1:])
 
 
+def everywhere(box: Box) -> bool:
+    """Say of every box that it was written."""
+    return True
+
+
 @dataclass(frozen=True, eq=False)
 class StoredImage:
     """An image on disk: its extent and grid are known, its pixels are read box by box.
@@ -81,16 +88,20 @@ class StoredImage:
         Whether a small box is read without reading all of the file.
     spacing, unit, origin, direction
         As in `Image`.
+    is_written : callable
+        Whether anything was ever written in a box; where not, all of it has one value. Of a sparse store this
+        is known without reading, others were written everywhere.
     """
 
     extent: tuple[int, ...]
     dtype: np.dtype[np.generic]
-    read: Callable[[tuple[slice, ...]], NDArray[np.generic]]
+    read: Callable[[Box], NDArray[np.generic]]
     is_random: bool = False
     spacing: tuple[float, ...] = ()
     unit: str = "px"
     origin: tuple[float, ...] = ()
     direction: tuple[float, ...] = ()
+    is_written: Callable[[Box], bool] = everywhere
 
     @property
     def n_channels(self) -> int:
@@ -193,12 +204,11 @@ class StoredSample:
     read_labels : callable
         Gives the class indexes in a box, ([z,] y, x) uint8; `IGNORE` where nobody labelled and outside of
         the field of view.
+    is_written : callable
+        Whether anything was ever written in a box of the mask, as `StoredImage.is_written` says it.
     """
 
     id: str
     image: StoredImage
-    read_labels: Callable[[tuple[slice, ...]], NDArray[np.uint8]]
-
-    def read_image(self, box: tuple[slice, ...]) -> NDArray[np.generic]:
-        """Read the intensities in a box, (c, [z,] y, x)."""
-        return self.image.read(box)
+    read_labels: Callable[[Box], NDArray[np.uint8]]
+    is_written: Callable[[Box], bool] = everywhere

@@ -10,7 +10,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.image import Labels
 from seglet.data.dataset_json import NAME, Description, read_description
 from seglet.data.groups import group_of, guess_groups
-from seglet.data.layouts import Layout
+from seglet.data.layouts import Layout, changed
 from seglet.data.matching import Found, Matches, match_files
 from seglet.data.patterns import SYNTAX
 from seglet.data.recognition import is_readable, recognize
@@ -123,9 +123,13 @@ def find_cases(root: Path, layout: Layout | None = None) -> Dataset:
     if layout is not None and layout.table is not None:
         return _from_table(root, layout)
     files = list_files(root)
-    if layout is None and root.is_dir() and (tables := [file for file in files if is_table(file)]):
-        return _from_table(root, _tabled(tables[0].name))
-    return _from_patterns(root, layout or recognize(files), files)
+    if layout is not None and layout.image:
+        return _from_patterns(root, layout, files)
+    if root.is_dir() and (tables := [file for file in files if is_table(file)]):
+        found = _tabled(tables[0].name)
+        return _from_table(root, found if layout is None else changed(found, layout))
+    found = recognize(files)
+    return _from_patterns(root, found if layout is None else changed(found, layout), files)
 
 
 def _tabled(name: str) -> Layout:

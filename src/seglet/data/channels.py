@@ -63,5 +63,11 @@ def _joined(parts: list[StoredImage], missing: tuple[int, ...]) -> StoredImage:
         return joined
 
     grid = next((part for part in parts if part.spacing), parts[0])
-    is_random = all(part.is_random for part in parts)
-    return replace(grid, extent=(n_channels, *parts[0].shape), dtype=dtype, read=read, is_random=is_random)
+    return replace(
+        grid,
+        extent=(n_channels, *parts[0].shape),
+        dtype=dtype,
+        read=read,
+        is_random=all(part.is_random for part in parts),
+        is_written=lambda box: any(part.is_written(box) for part in parts),
+    )

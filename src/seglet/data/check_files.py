@@ -45,10 +45,8 @@ def check_groups(dataset: Dataset) -> Iterator[Finding]:
         yield finding("warning", "groups", message, (), remedy)
     listed = ", ".join(f"{role} {pattern}" for role, pattern in patterns.items())
     grouped = f", {len(groups)} groups" if groups else ""
-    message = (
-        f"{len(dataset.cases)} images, {len(labelled)} with masks{grouped}; layout {layout.name}: {listed}."
-    )
-    yield finding("note", "layout", message)
+    counted = f"{len(dataset.cases)} images, {len(labelled)} with masks{grouped}"
+    yield finding("note", "layout", f"{counted}; layout {layout.name}: {listed}.")
 
 
 def _unreadable(charts: Sequence[Chart]) -> Iterator[Finding]:
@@ -63,13 +61,14 @@ def _unreadable(charts: Sequence[Chart]) -> Iterator[Finding]:
 def _few_labels(dataset: Dataset, n_labelled: int) -> Finding:
     severity: Severity = "error" if not n_labelled and dataset.layout.labels else "warning"
     n_cases = len(dataset.cases)
-    message = (
-        f"1 of {n_cases} images has a mask; the model will be scored on what it was trained on."
-        if n_labelled
-        else f"0 of {n_cases} images have a mask; training needs some."
-    )
     remedy = "Add masks, or check their names and the layout."
-    return finding(severity, "few-labels", message, (), remedy)
+    if n_labelled:
+        message = f"1 of {n_cases} images has a mask; the model will be scored on what it was trained on."
+        return finding(severity, "few-labels", message, (), remedy)
+    message = (
+        f"{'The image has' if n_cases == 1 else f'All {n_cases} images have'} no mask; training needs some."
+    )
+    return finding(severity, "no-labels", message, (), remedy)
 
 
 def _missing_channels(dataset: Dataset) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ NEAR_DIRECTION = 0.02  # cosine components; about one degree
 WIDE_RANGE = 3.0  # largest spacing over the smallest, along one axis
 
 REMEDIES = {
-    "geometry": "Export the mask again at the size of its image.",
+    "geometry": "Export the mask again at the size of its image, or pair it with another by a layout.",
     "transposed": "Exchange rows and columns of these masks, or export them again; check --fix does it.",
     "orientation": "They are turned as their headers say; write them like their image to be sure.",
     "grid": "Check that they belong to these images; they are read pixel by pixel, as if they did.",

@@ -45,7 +45,7 @@ def _check_fovs(charts: Sequence[Chart]) -> Iterator[Finding]:
 
 def _check_channels(charts: Sequence[Chart]) -> Iterator[Finding]:
     seen = [
-        (chart.images[0], str(sum(look.n_channels for look in chart.images)))
+        (chart.images[0], str(sum(look.n_channels for look in chart.images) + len(chart.case.missing)))
         for chart in charts
         if len(chart.images) == len(chart.case.images) and chart.images
     ]

@@ -1,4 +1,4 @@
-"""Files of a converted dataset: their names, images copied or written anew, masks on the grid of their image."""
+"""Files of a converted dataset: how they are named, images copied or written anew, masks on their grid."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def names_of_files(cases: Sequence[Case]) -> dict[str, str]:
     taken: set[str] = set()
     for case in cases:
         plain = re.sub(UNSAFE, "_", case.id).strip(". ") or "case"
-        plain = plain if suffix_of(f"{plain}.png") == ".png" else plain.replace(".", "_")
+        plain = re.sub(r"\.(?=(ome|nii|ppm)$)", "_", plain, flags=re.IGNORECASE)  # no half of a suffix
         name, number = plain, 1
         while name.lower() in taken:
             number += 1

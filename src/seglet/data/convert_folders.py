@@ -3,19 +3,16 @@
 from pathlib import Path
 
 from seglet.core.events import Event, Tell
-from seglet.core.image import Labels, Sample
+from seglet.core.image import Labels
 from seglet.data.cases import Case, Dataset
-from seglet.data.convert_files import (
-    describe_dataset,
-    mask_suffix,
-    names_of_files,
-    put_image,
-    put_mask,
-)
-from seglet.data.convert_masks import fov_values, labels_as_written, mask_values, second_values
+from seglet.data.convert_files import describe_dataset, mask_suffix, names_of_files, put_image, put_mask
+from seglet.data.convert_masks import labels_as_written, masks_of
 from seglet.data.dataset_json import Addition
 from seglet.data.samples import read_sample
 from seglet.data.table import NAME, table_text
+
+FOLDERS = {"labels": "masks", "fov": "fov", "second": "second"}
+COLUMNS = {"labels": "label", "fov": "mask", "second": "second"}
 
 
 def write_pairs(dataset: Dataset, labels: Labels | None, out: Path, tell: Tell) -> None:
@@ -38,27 +35,23 @@ def write_pairs(dataset: Dataset, labels: Labels | None, out: Path, tell: Tell) 
     for done, case in enumerate(dataset.cases):
         tell(Event("converting", case.id, done, len(dataset.cases)))
         image = put_image(case, out / "images", names[case.id])
-        places = {"image": image}
-        if case.labels or case.fov is not None or case.second is not None:
-            places |= _put_masks(case, read_sample(case, labels), written, image)
-        cells = {column: path.relative_to(out).as_posix() for column, path in places.items()}
-        lines.append({"id": case.id, **cells, "group": case.group or "", "split": case.split or ""})
+        masks = _put_masks(case, labels, written, image, names[case.id])
+        places = {column: path.relative_to(out).as_posix() for column, path in masks.items()}
+        image_cell = {"id": case.id, "image": image.relative_to(out).as_posix()}
+        lines.append({**image_cell, **places, "group": case.group or "", "split": case.split or ""})
     (out / NAME).write_text(table_text(lines), encoding="utf-8")
-    addition = Addition(labels=written, layout=dataset.layout.name)
-    describe_dataset(out, {}, addition, dataset.channels)
+    describe_dataset(out, {}, Addition(labels=written, layout=dataset.layout.name), dataset.channels)
 
 
-def _put_masks(case: Case, sample: Sample, written: Labels | None, image: Path) -> dict[str, Path]:
-    """Write what belongs to an image, by the column of the table that names it."""
-    found = {}
-    if written is not None and sample.labels is not None:
-        found["label"] = ("masks", mask_values(sample, written))
-    if sample.fov is not None:
-        found["mask"] = ("fov", fov_values(sample))
-    if written is not None and sample.second is not None:
-        found["second"] = ("second", second_values(sample, written))
-    suffix, name = mask_suffix(image, sample.image, written), _stem(image)
+def _put_masks(
+    case: Case, labels: Labels | None, written: Labels | None, image: Path, name: str
+) -> dict[str, Path]:
+    """Write what belongs to an image; gives where, by the column of the table that says so."""
+    if not case.labels and case.fov is None and case.second is None:
+        return {}
+    sample = read_sample(case, labels)
+    suffix, beside = mask_suffix(image, sample.image, written), image.parents[1]
     return {
-        column: put_mask(image.parents[1] / folder / f"{name}{suffix}", values, case, sample.image)
-        for column, (folder, values) in found.items()
+        COLUMNS[role]: put_mask(beside / FOLDERS[role] / f"{name}{suffix}", values, case, sample.image)
+        for role, values in masks_of(sample, written).items()
     }

@@ -44,6 +44,25 @@ def labels_as_indexes(dataset: Dataset, labels: Labels) -> Labels:
     return Labels(classes=_indexed(labels), ignore=labels.n_classes if has_unlabelled else None)
 
 
+def masks_of(sample: Sample, written: Labels | None) -> dict[str, NDArray[np.integer]]:
+    """Give all masks of a sample as they are written.
+
+    Returns
+    -------
+    dict
+        ``labels``, ([z,] y, x) or in color (y, x, 3); ``second``, alike, but of objects it says only where
+        they are; ``fov``, 255 inside and 0 outside. What the sample lacks is left out.
+    """
+    found: dict[str, NDArray[np.integer]] = {}
+    if written is not None and sample.labels is not None:
+        found["labels"] = mask_values(sample, written)
+    if written is not None and sample.second is not None:
+        found["second"] = encode(sample.second, written)
+    if sample.fov is not None:
+        found["fov"] = sample.fov.astype(np.uint8) * np.uint8(255)
+    return found
+
+
 def mask_values(sample: Sample, written: Labels) -> NDArray[np.integer]:
     """The mask of a labelled sample as it is written: ([z,] y, x), or (y, x, 3) in color."""
     indexes = np.asarray(sample.labels)
@@ -52,21 +71,14 @@ def mask_values(sample: Sample, written: Labels) -> NDArray[np.integer]:
     return encode(indexes, written)
 
 
-def second_values(sample: Sample, written: Labels) -> NDArray[np.integer]:
-    """The second observer's mask as it is written; of objects only where they are, which is all it says."""
-    return encode(np.asarray(sample.second), written)
-
-
-def fov_values(sample: Sample) -> NDArray[np.uint8]:
-    """The field of view as it is written: 255 inside, 0 outside."""
-    return np.asarray(sample.fov).astype(np.uint8) * np.uint8(255)
-
-
 def _indexed(labels: Labels) -> tuple[LabelClass, ...]:
     return tuple(LabelClass(name=name, value=index) for index, name in enumerate(labels.names))
 
 
 def _free_value(classes: tuple[LabelClass, ...], labels: Labels) -> int:
-    taken = [one.value for one in classes]
-    own = [labels.ignore] if isinstance(labels.ignore, int) and 0 <= labels.ignore <= LARGEST else []
-    return next(value for value in (*own, IGNORE, *range(IGNORE)) if value not in taken)
+    taken = {one.value for one in classes}
+    own = labels.ignore
+    if isinstance(own, int) and 0 <= own <= LARGEST and own not in taken:
+        return own
+    free: int = next(value for value in (IGNORE, *range(IGNORE)) if value not in taken)
+    return free

@@ -6,11 +6,30 @@ from pathlib import Path
 
 from seglet.core.errors import DatasetError
 from seglet.data.cases import Case, Dataset
+from seglet.data.dataset_json import NAME as DESCRIPTION
 from seglet.io.dicom import series_in
 from seglet.io.listing import list_files
 from seglet.io.sources import File
 
 ELSEWHERE = "elsewhere"  # folder for what a table names outside of its own folder
+
+
+def require_apart(root: Path, out: Path) -> None:
+    """Refuse a place for a copy that is in use or inside the dataset.
+
+    Raises
+    ------
+    DatasetError
+        If it is.
+    """
+    here, there = root.resolve(), out.resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        found, expected = "something there already", "a new or empty place for the copy"
+    elif there.is_relative_to(here) or (here.is_relative_to(there) and out.exists()):
+        found, expected = f"a place inside {root}", "one outside of the dataset"
+    else:
+        return
+    raise DatasetError(out, found=found, expected=expected, remedy="Choose another place for the copy.")
 
 
 def files_of(case: Case) -> tuple[File, ...]:
@@ -20,7 +39,7 @@ def files_of(case: Case) -> tuple[File, ...]:
 
 
 def all_files(dataset: Dataset) -> list[File]:
-    """All files below a dataset's folder or in its archive; of a table those that it lists.
+    """All files below a dataset's folder or in its archive; of a table, those listed and their description.
 
     Raises
     ------
@@ -28,7 +47,9 @@ def all_files(dataset: Dataset) -> list[File]:
         If all stands in one file.
     """
     if dataset.layout.table is not None:
-        return list(dict.fromkeys(file for case in dataset.cases for file in files_of(case)))
+        listed = dict.fromkeys(file for case in dataset.cases for file in files_of(case))
+        description = File(dataset.root, DESCRIPTION)
+        return [*listed, *([description] if (dataset.root / DESCRIPTION).is_file() else [])]
     if dataset.root.is_file() and dataset.root.suffix.lower() != ".zip":
         raise DatasetError(
             dataset.root,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from seglet.core.config import Config
 from seglet.core.errors import ConfigError, FormatError
@@ -35,15 +35,16 @@ class Addition(Config):
     layout : str or None
         Name of the layout that the dataset had, by which its protocol is known.
     cases : dict
-        Each case by its first image file, as a path below the dataset's folder.
+        Each case by its first image file: written as a path from the folder of the ``dataset.json``, read
+        as one from that of the dataset.
     values : dict
         What the masks wrote for each class before they were converted.
     """
 
     labels: Labels | None = None
     layout: str | None = None
-    cases: dict[str, Member] = {}
-    values: dict[str, int | tuple[int, int, int]] = {}
+    cases: dict[str, Member] = Field(default_factory=dict)
+    values: dict[str, int | tuple[int, int, int]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Description:
     channels: tuple[str, ...] = ()
     classes: dict[str, int] = field(default_factory=dict)
     split: dict[str, str] = field(default_factory=dict)
-    own: Addition = Addition()
+    own: Addition = field(default_factory=Addition)
 
 
 def read_description(files: Sequence[File]) -> Description:
@@ -87,7 +88,9 @@ def read_description(files: Sequence[File]) -> Description:
     folder = file.name[: -len(NAME)]
     beside = [one for one in files if one.root == file.root and one.name == folder + SPLITS_NAME]
     split = _split(beside[0]) if beside else {}
-    return Description(_channels(said, file), _classes(said, file), split, _own(said, file))
+    own = _own(said, file)
+    own = own.model_copy(update={"cases": {folder + place: one for place, one in own.cases.items()}})
+    return Description(_channels(said, file), _classes(said, file), split, own)
 
 
 def _json(file: File) -> Any:

@@ -1,7 +1,7 @@
 """What is wrong with a dataset, each finding with its remedy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from seglet.core.errors import ConfigError, DatasetError
 from seglet.core.events import Tell, quiet
@@ -14,6 +14,7 @@ from seglet.data.check_images import check_images
 from seglet.data.check_masks import check_masks, check_writing
 from seglet.data.duplicates import Twins, check_duplicates, check_leaks, find_twins
 from seglet.data.findings import ORDER, Finding, finding
+from seglet.data.looks import ImageLook
 from seglet.data.masks import MaskConfig, labels_from
 from seglet.data.parallel import read_all
 
@@ -26,12 +27,15 @@ class Examination:
     ----------
     twins : tuple of Twins
         Cases with the same image, for `with_split`.
+    looks : dict
+        What was seen of the image files of each case, by its id.
     """
 
     dataset: Dataset
     labels: Labels | None
     findings: tuple[Finding, ...]
     twins: tuple[Twins, ...] = ()
+    looks: Mapping[str, tuple[ImageLook, ...]] = field(default_factory=dict)
 
 
 def examine(
@@ -70,14 +74,14 @@ def examine(
         *check_leaks(twins, split or {}),
         *check_groups(dataset),
     ]
-    return Examination(dataset, labels, _ordered(findings), twins)
+    seen = {chart.case.id: chart.images for chart in charts}
+    return Examination(dataset, labels, _ordered(findings), twins, seen)
 
 
 def with_split(examination: Examination, split: Mapping[str, str]) -> Examination:
     """Add what a split makes of the copies in a dataset; `split` gives the part of each case by its id."""
     others = [one for one in examination.findings if one.code != "leak"]
-    findings = _ordered([*others, *check_leaks(examination.twins, split)])
-    return Examination(examination.dataset, examination.labels, findings, examination.twins)
+    return replace(examination, findings=_ordered([*others, *check_leaks(examination.twins, split)]))
 
 
 def require_sound(examination: Examination) -> None:

@@ -5,12 +5,19 @@ from typing import TypeVar
 
 import numpy as np
 
+from seglet.core.image import IGNORE, Sample
 from seglet.data.cases import Case
 
 Classes = Mapping[str, frozenset[int]]
 Drawn = TypeVar("Drawn")
 
 N_DRAWS = 200  # tries at a draw that gives every part every class
+
+
+def classes_in(sample: Sample) -> frozenset[int]:
+    """Foreground classes that a labelled sample shows."""
+    counts = np.bincount(np.asarray(sample.labels).ravel(), minlength=IGNORE + 1)
+    return frozenset(np.flatnonzero(counts[:IGNORE]).tolist()) - {0}
 
 
 def group_units(cases: Sequence[Case]) -> list[list[Case]]:

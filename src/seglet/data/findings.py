@@ -41,9 +41,9 @@ class Finding(Config):
 def finding(
     severity: Severity, code: str, message: str, files: Sequence[object] = (), remedy: str = ""
 ) -> Finding:
-    """Write down a finding; ``{n}`` in the message is the number of its files."""
-    names = tuple(str(file) for file in files)
-    text = message.replace("{n}", str(len(names)))
+    """Write down a finding; ``{n}`` in the message is the number of its files, pages counted one by one."""
+    text = message.replace("{n}", str(len(files)))
+    names = tuple(dict.fromkeys(str(file) for file in files))
     return Finding(severity=severity, code=code, message=text, files=names, remedy=remedy, why=WHY[code])
 
 
@@ -57,6 +57,7 @@ WHY = {
     "spacing-range": "Objects differ in size by as much, and images are resampled by as much.",
     "no-mask": "Only images with a mask are learned from and scored.",
     "no-image": "A mask whose image is missing, or named differently, is lost.",
+    "no-labels": "Without masks there is nothing to learn from; such images can only be predicted.",
     "few-labels": "Scores on images that were trained on say nothing about new ones.",
     "missing-channel": "The network expects all channels; a missing one is filled with zeros.",
     "encoding": "Which value means what decides what is learned.",

@@ -91,8 +91,15 @@ def open_page(stored: StoredImage, page: int | None, file: File) -> StoredImage:
     def read(box: Box) -> NDArray[np.generic]:
         return stored.read((slice(page, page + 1), *box))[:, 0]
 
-    flat = replace(stored, extent=(stored.n_channels, *stored.shape[1:]), read=read, origin=(), direction=())
-    return replace(flat, spacing=stored.spacing[1:])
+    return replace(
+        stored,
+        extent=(stored.n_channels, *stored.shape[1:]),
+        read=read,
+        spacing=stored.spacing[1:],
+        origin=(),
+        direction=(),
+        is_written=lambda box: stored.is_written((slice(page, page + 1), *box)),
+    )
 
 
 def read_fitting(file: File, frame: Frame, *, keep_colors: bool = False) -> NDArray[np.integer]:
@@ -138,7 +145,7 @@ def check_size(shape: tuple[int, ...], file: File, image_shape: tuple[int, ...],
             str(file),
             found=extent(shape[:2] if is_flat_color else shape),
             expected=f"{extent(image_shape)} as in {image}",
-            remedy="Export the mask again at the size of its image.",
+            remedy="Export the mask again at the size of its image, or pair it with another by a layout.",
         )
 
 

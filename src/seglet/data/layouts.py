@@ -23,7 +23,8 @@ class Layout(Config):
         What messages call it.
     image : str
         Pattern of the images; holds ``{id}``, ``{key}`` or ``{number}``, or names a single file. With
-        ``{channel}`` each channel of an image is a file of its own.
+        ``{channel}`` each channel of an image is a file of its own. Empty: the layout is recognized, and
+        what else is said here changes it.
     labels : str, tuple of str or None
         Pattern of the masks; of several patterns, the first that finds any for an image. With ``{class}``
         each class has a mask of its own.
@@ -71,10 +72,10 @@ class Layout(Config):
 
     @model_validator(mode="after")
     def _check_patterns(self) -> "Layout":
-        if self.table is not None:
+        if self.table is not None or not self.image:
             return self
         names = variables(self.image) & NAMING
-        if (not names and re.search("[{}*]", self.image)) or not self.image:
+        if not names and re.search("[{}*]", self.image):
             raise ConfigError(
                 "layout.image", found=repr(self.image), expected="{id} in the pattern", remedy=SYNTAX
             )
@@ -86,6 +87,26 @@ class Layout(Config):
         if self.group:
             _check_group(self.group)
         return self
+
+
+def changed(layout: Layout, said: Layout) -> Layout:
+    """A layout with everything that another one says."""
+    silent = Layout()
+    values = {name: value for name, value in said if value != getattr(silent, name)}
+    return Layout(**{**dict(layout), **values})
+
+
+def channels_anywhere(layout: Layout) -> Layout | None:
+    """The layout of new images like these, wherever they stand, where each channel has a file of its own.
+
+    ``images{split}/{id}_{channel}.*`` becomes ``**/{id}_{channel}.*``; None where channels share a file.
+    """
+    parts = layout.image.split("/")
+    named = [k for k, part in enumerate(parts) if variables(part) & {"id", "key", "number", "channel"}]
+    if "channel" not in variables(layout.image):
+        return None
+    image = "/".join(["**", *parts[named[0] :]])
+    return Layout(name="one file per channel", image=image, missing=layout.missing)
 
 
 def count_pairs(layout: Layout, names: Sequence[str]) -> int:

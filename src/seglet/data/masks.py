@@ -12,7 +12,7 @@ from seglet.core.errors import ConfigError, DatasetError, FormatError
 from seglet.core.events import Tell, quiet
 from seglet.core.image import IGNORE, MAX_CLASSES, Labels
 from seglet.data.cases import Case
-from seglet.data.chart import spread_boxes
+from seglet.data.chart import is_huge, read_boxes
 from seglet.data.encodings import (
     OVERRIDE,
     Choice,
@@ -39,9 +39,6 @@ from seglet.data.survey import (
 )
 from seglet.io.files import as_mask, open_mask
 from seglet.io.sources import File
-
-MOST_READ = 1 << 30  # pixels; of a larger mask that can be read in part, boxes are looked at
-N_BOXES = 32
 
 NOTHING_SAID: Mapping[str, int] = MappingProxyType({})
 
@@ -283,9 +280,8 @@ def _as_told(
 def _survey_file(mask: tuple[File, int | None]) -> Survey:
     file, page = mask
     stored = open_mask(file)
-    if page is None and stored.is_random and np.prod(stored.extent, dtype=float) > MOST_READ:
-        boxes = [stored.read(box) for box in spread_boxes(stored.shape, N_BOXES)]
-        return survey_mask(as_volume(as_mask(np.concatenate(boxes, axis=1), str(file))))
+    if page is None and stored.is_random and is_huge(stored):
+        return survey_mask(as_volume(as_mask(read_boxes(stored), str(file))))
     return survey_mask(values_of(stored, file, page, keep_colors=True))
 
 

@@ -6,34 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from seglet import __version__
 from seglet.core.errors import FormatError, MissingExtra
 from seglet.core.events import Event, Tell, quiet
-from seglet.core.image import IGNORE, LabelClass, Labels, Sample
+from seglet.core.image import Labels
 from seglet.core.storage import whole_file
 from seglet.data.cases import Case, Dataset
+from seglet.data.convert_masks import labels_as_written, masks_of
 from seglet.data.layouts import Layout
-from seglet.data.masks import encode
 from seglet.data.samples import read_sample
 from seglet.io import hdf5
 from seglet.io.sources import File
 
 PACK_VERSION = 1
 MARK = "seglet_pack"  # attribute that tells a pack from other HDF5 files
-UNLABELLED = 2**31 - 1  # object number of pixels that nobody labelled
 LAYOUT = Layout(name="HDF5 pack", image="{id}.h5")
 
 
-def write_pack(
-    dataset: Dataset,
-    labels: Labels | None,
-    out: Path,
-    roles: Mapping[str, str] | None = None,
-    tell: Tell = quiet,
-) -> None:
+def write_pack(dataset: Dataset, labels: Labels | None, out: Path, tell: Tell = quiet) -> None:
     """Write a dataset as one file, chunked and compressed; one case is in memory at a time.
 
     Parameters
@@ -44,8 +34,6 @@ def write_pack(
         How its masks are written; None where there are none.
     out : Path
         The file, whole or not at all.
-    roles : mapping or None
-        Part of each case, by id: ``train``, ``validation`` or ``test``; the dataset's own where None.
     tell : callable
         Hears of progress.
 
@@ -56,24 +44,22 @@ def write_pack(
     StorageError
         If the disk is full.
     """
+    written = None if labels is None else labels_as_written(dataset, labels)
     with whole_file(out) as aside:
-        written: Labels | None = None
         for number, case in enumerate(dataset.cases):
             tell(Event("packing", case.id, number, len(dataset.cases)))
             place = f"cases/{number:05}"
             sample = read_sample(case, labels)
             hdf5.write(aside, sample.image, f"{place}/image")
-            if sample.labels is not None and labels is not None:
-                written = _packed_labels(labels, with_objects=sample.objects is not None)
-                _put(aside, sample, _truth(sample, labels, written), f"{place}/labels")
-            for name in ("fov", "second"):
-                mask = getattr(sample, name)
-                if mask is not None:
-                    _put(aside, sample, mask.astype(np.uint8), f"{place}/{name}")
-            role = case.split if roles is None else roles.get(case.id)
-            _mark(aside, place, {"id": case.id, "group": case.group, "split": role})
-        about: dict[str, object] = {"layout": dataset.layout.name, "channels": list(dataset.channels), "seglet": __version__}
-        about["labels"] = None if written is None else written.model_dump(mode="json")
+            for role, values in masks_of(sample, written).items():
+                hdf5.write(aside, replace(sample.image, pixels=values[None]), f"{place}/{role}")
+            _mark(aside, place, {"id": case.id, "group": case.group, "split": case.split})
+        about = {
+            "layout": dataset.layout.name,
+            "channels": list(dataset.channels),
+            "labels": None if written is None else written.model_dump(mode="json"),
+            "seglet": __version__,
+        }
         _mark(aside, "", {MARK: PACK_VERSION, **{key: json.dumps(value) for key, value in about.items()}})
     tell(Event("packing", f"{len(dataset.cases)} cases in {out}", len(dataset.cases), len(dataset.cases)))
 
@@ -138,30 +124,6 @@ def _case(path: Path, place: str, group: Any) -> Case:
         split=group.attrs.get("split"),
         group=group.attrs.get("group"),
     )
-
-
-def _packed_labels(labels: Labels, *, with_objects: bool) -> Labels:
-    """How truth stands in a pack: objects by their numbers, else the masks' own values, else indexes."""
-    if with_objects:
-        return Labels(encoding="instances", classes=labels.classes, ignore=UNLABELLED)
-    values = [one.value for one in labels.classes]
-    if labels.encoding == "values" and all(isinstance(value, int) for value in values):
-        free = next(value for value in (IGNORE, *range(IGNORE)) if value not in values)
-        ignore = labels.ignore if isinstance(labels.ignore, int) else free
-        return Labels(classes=labels.classes, ignore=ignore)
-    classes = tuple(LabelClass(name=name, value=index) for index, name in enumerate(labels.names))
-    return Labels(classes=classes, ignore=IGNORE)
-
-
-def _truth(sample: Sample, labels: Labels, written: Labels) -> NDArray[np.integer]:
-    indexes = np.asarray(sample.labels)
-    if written.encoding == "instances":
-        return np.where(indexes == IGNORE, UNLABELLED, np.asarray(sample.objects)).astype(np.int32)
-    return encode(indexes, written)
-
-
-def _put(path: Path, sample: Sample, values: NDArray[Any], part: str) -> None:
-    hdf5.write(path, replace(sample.image, pixels=values[None]), part)
 
 
 def _mark(path: Path, place: str, attributes: Mapping[str, object]) -> None:

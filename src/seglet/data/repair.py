@@ -12,7 +12,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import Image
 from seglet.core.storage import whole_folder
 from seglet.data.cases import Case
-from seglet.data.copying import all_files, copy_file, files_of, place_in_copy
+from seglet.data.copying import all_files, copy_file, files_of, place_in_copy, require_apart
 from seglet.data.doctor import Examination
 from seglet.data.looks import place_of
 from seglet.data.mending import fill_undefined, mend_mask, with_channels
@@ -90,7 +90,7 @@ def repair(examination: Examination, out: Path, tell: Tell = quiet) -> RepairLog
         If the copy cannot be written; nothing stands at `out` then.
     """
     dataset = examination.dataset
-    _require_apart(dataset.root, out)
+    require_apart(dataset.root, out)
     plan = _plan(examination)
     gone = {file for file, one in plan.left_out.items() if one.is_done}
     files = [file for file in all_files(dataset) if file not in gone]
@@ -106,17 +106,6 @@ def repair(examination: Examination, out: Path, tell: Tell = quiet) -> RepairLog
             (aside / NAME).write_text(_to_table(plan.cases, places), encoding="utf-8")
         (aside / LOG).write_text(_to_csv(log.repairs), encoding="utf-8")
     return log
-
-
-def _require_apart(root: Path, out: Path) -> None:
-    here, there = root.resolve(), out.resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        found, expected = "something there already", "a new or empty folder for the copy"
-    elif there.is_relative_to(here) or (here.is_relative_to(there) and out.exists()):
-        found, expected = f"a place inside {root}", "a folder outside of the dataset"
-    else:
-        return
-    raise DatasetError(out, found=found, expected=expected, remedy="Choose another folder for the copy.")
 
 
 def _plan(examination: Examination) -> _Plan:

@@ -1,8 +1,9 @@
 """Which axis of a stored array is which, and how far apart its pixels lie."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from math import isfinite, prod
 from typing import Any
 
@@ -164,6 +165,15 @@ def read_box(array: Any, axes: Axes, box: Box) -> NDArray[np.generic]:
     order = [kept.index(letter) for letter in "c" + axes.spatial if letter in kept]
     pixels = pixels.transpose(order)
     return pixels if "c" in kept else pixels[None]
+
+
+def chunks_of(axes: Axes, chunks: tuple[int, ...], box: Box) -> Iterator[tuple[int, ...]]:
+    """Number, along each stored axis, the chunks that a box of spatial slices touches."""
+    spans = []
+    for part, side, length in zip(_index(axes, box), chunks, axes.shape, strict=True):
+        inside = range(length)[part] if isinstance(part, slice) else range(part, part + 1)
+        spans.append(range(inside.start // side, (inside.stop - 1) // side + 1))
+    return product(*spans)
 
 
 def write_box(array: Any, axes: Axes, box: Box, values: NDArray[np.generic]) -> None:

@@ -1,6 +1,8 @@
 """The pixels of DICOM frames: decoded, in the quantity measured, bright always high."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -30,6 +32,35 @@ def read_frame(frame: Frame) -> NDArray[np.generic]:
     except damage() as error:
         raise unfit(frame.path, f"pixels that cannot be decoded ({error})") from error
     return np.asarray(pixels)
+
+
+def read_packed(frame: Frame, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Decode one uncompressed frame of a bit per pixel, (y, x) of 0 and 1; it may end inside of a byte.
+
+    pydicom 3.0 gives some of such frames too few pixels.
+
+    Raises
+    ------
+    FormatError
+        If the pixels are truncated or missing.
+    """
+    n_pixels = size[0] * size[1]
+    start = frame.index * n_pixels
+    try:
+        packed = _pixel_data(frame.path, frame.path.stat().st_mtime_ns)
+    except damage() as error:
+        raise unfit(frame.path, f"pixels that cannot be read ({error})") from error
+    inside = packed[start // 8 : -(-(start + n_pixels) // 8)]
+    bits = np.unpackbits(inside, bitorder="little")[start % 8 :][:n_pixels]
+    if len(bits) < n_pixels:
+        raise unfit(frame.path, f"no pixels of frame {frame.index + 1}")
+    return bits.reshape(size)
+
+
+@lru_cache(maxsize=2)
+def _pixel_data(path: Path, changed_ns: int) -> NDArray[np.uint8]:
+    """Read the packed pixels of all frames; kept, as frames are read one by one."""
+    return np.frombuffer(pydicom().dcmread(path, specific_tags=["PixelData"]).PixelData, np.uint8)
 
 
 def read_plane(header: Header, frame: Frame, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import FormatError, GeometryError
 from seglet.core.image import Image, StoredImage
 from seglet.io.dicom_headers import Frame, Header, damage, pydicom, unfit
-from seglet.io.dicom_pixels import read_frame
+from seglet.io.dicom_pixels import read_frame, read_packed
 from seglet.io.dicom_series import choose
 from seglet.io.dicom_stack import EVEN, Grid, height, normal, stack_grid
 
@@ -178,9 +178,11 @@ class _Decoder:
     half: float
     padding: int
     dtype: np.dtype[np.integer]
+    packed_size: tuple[int, int] | None
 
     def __call__(self, frame: Frame) -> NDArray[np.integer]:
-        stored = cast(NDArray[np.integer], read_frame(frame))
+        size = self.packed_size
+        stored = cast(NDArray[np.integer], read_packed(frame, size) if size else read_frame(frame))
         if self.is_label_map:
             return np.where(stored == self.padding, 0, stored).astype(self.dtype)
         return np.where(stored >= self.half, frame.segment, 0).astype(self.dtype)
@@ -192,13 +194,16 @@ def _decoder(path: Path) -> _Decoder:
         kind = str(ds.get("SegmentationType", "BINARY"))
         half = float(ds.get("MaximumFractionalValue") or 1) / 2 if kind == "FRACTIONAL" else 1.0
         padding = int(ds.get("PixelPaddingValue") or 0)
+        is_packed = ds.get("BitsAllocated") == 1 and not ds.file_meta.TransferSyntaxUID.is_compressed
+        size = (int(ds.Rows), int(ds.Columns)) if is_packed else None
     dtype: np.dtype[np.integer] = np.dtype(np.uint8 if max(segment_names(path)) <= 255 else np.uint16)
-    return _Decoder(kind == "LABELMAP", half, padding, dtype)
+    return _Decoder(kind == "LABELMAP", half, padding, dtype, size)
 
 
 def _dataset(path: Path) -> Any:
     tags = ["SegmentationType", "SegmentSequence", "MaximumFractionalValue", "PixelPaddingValue"]
-    return pydicom().dcmread(path, stop_before_pixels=True, specific_tags=tags)
+    shape = ["BitsAllocated", "Rows", "Columns"]
+    return pydicom().dcmread(path, stop_before_pixels=True, specific_tags=tags + shape)
 
 
 @contextmanager

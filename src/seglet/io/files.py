@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.errors import FormatError, GeometryError
-from seglet.core.image import Image, StoredImage
+from seglet.core.image import Image, StoredImage, everywhere
 from seglet.core.storage import whole_file
 from seglet.io import dicom, dicom_seg_write, hdf5, nifti, nrrd, ome_zarr, raster, tiff
 from seglet.io.axes import Box
@@ -269,7 +269,7 @@ def _open(file: File, *, as_mask: bool) -> StoredImage:
         with _opened(file, as_mask=as_mask) as again:
             return again.read(box)
 
-    return replace(stored, read=read, is_random=False)
+    return replace(stored, read=read, is_random=False, is_written=everywhere)
 
 
 @contextmanager

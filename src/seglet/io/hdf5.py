@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,17 @@ from numpy.typing import NDArray
 from seglet.core.errors import FormatError, MissingExtra, SegletError
 from seglet.core.image import Image, StoredImage
 from seglet.core.storage import speaking_of, whole_file
-from seglet.io.axes import Axes, Box, chunk_shape, find_axes, is_random, pixel_dtype, read_box, stored_image
+from seglet.io.axes import (
+    Axes,
+    Box,
+    chunk_shape,
+    chunks_of,
+    find_axes,
+    is_random,
+    pixel_dtype,
+    read_box,
+    stored_image,
+)
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 CHUNK_SIDE = 64  # gzip is slow, and a box unpacks every chunk that it touches
@@ -63,7 +74,8 @@ def open_image(path: Path, part: str, where: str) -> StoredImage:
         axes = find_axes(dict(array.attrs), tuple(array.shape), where)
         dtype = pixel_dtype(array.dtype, where)
         read = partial(_read, path, name, axes, dtype, where)
-        return stored_image(axes, dtype, read, is_random(axes, array.chunks), attributes)
+        stored = stored_image(axes, dtype, read, is_random(axes, array.chunks), attributes)
+        return replace(stored, is_written=partial(_is_written, path, name, axes, where))
 
 
 def write(path: Path, image: Image, part: str = "image") -> None:
@@ -122,6 +134,19 @@ def _read(
 ) -> NDArray[np.generic]:
     with _opened(path, where) as file:
         return read_box(file[name], axes, box).astype(dtype, copy=False)
+
+
+def _is_written(path: Path, name: str, axes: Axes, where: str, box: Box) -> bool:
+    """Whether any chunk of a box is in the file; an array in one piece is there as a whole."""
+    with _opened(path, where) as file:
+        array = file[name]
+        if array.chunks is None:
+            return True
+        corners = (
+            tuple(number * side for number, side in zip(place, array.chunks, strict=True))
+            for place in chunks_of(axes, array.chunks, box)
+        )
+        return any(array.id.get_chunk_info_by_coord(corner).byte_offset is not None for corner in corners)
 
 
 @contextmanager

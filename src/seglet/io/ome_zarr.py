@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -38,7 +39,7 @@ from seglet.io.ngff import (
     versioned,
 )
 from seglet.io.pyramid import fill_mean, fill_nearest, level_steps
-from seglet.io.zarr_store import consolidate, new_array, open_group, open_node, reading
+from seglet.io.zarr_store import consolidate, has_chunks, new_array, open_group, open_node, reading
 
 SUFFIXES = (".zarr", ".ome.zarr")
 
@@ -100,7 +101,8 @@ def open_image(path: Path, part: str, where: str) -> StoredImage:
     axes = find_axes(attributes, shape, where)
     dtype = pixel_dtype(array.dtype, where)
     read = partial(_read, array, axes, dtype, where)
-    return stored_image(axes, dtype, read, is_random(axes, array.chunks), attributes)
+    stored = stored_image(axes, dtype, read, is_random(axes, array.chunks), attributes)
+    return replace(stored, is_written=partial(has_chunks, array, axes))
 
 
 def label_names(path: Path) -> tuple[str, ...]:
@@ -135,7 +137,12 @@ def write_labels(
 
 @contextmanager
 def new_image(
-    path: Path, extent: tuple[int, ...], dtype: DTypeLike, like: Image | StoredImage, version: Version = "0.5"
+    path: Path,
+    extent: tuple[int, ...],
+    dtype: DTypeLike,
+    like: Image | StoredImage,
+    version: Version = "0.5",
+    own: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Canvas]:
     """Give an image on disk to fill box by box; its coarser levels are made when the block ends.
 
@@ -153,6 +160,8 @@ def new_image(
         Whose spacing, unit, origin and direction it gets.
     version : str
         ``"0.5"`` (Zarr 3) or ``"0.4"`` (Zarr 2).
+    own : mapping
+        Further attributes that are kept under the key of this package.
 
     Raises
     ------
@@ -170,13 +179,17 @@ def new_image(
         sides = [[-(-side // s) for side, s in zip(extent[1:], step, strict=True)] for step in steps[1:]]
         _add_levels(group, array, letters, [(extent[0], *coarse) for coarse in sides], fill_mean)
         metadata = image_metadata(letters, like.unit, level_grids(like, steps), _stem(path), version)
-        own = {OWN: {"direction": [float(number) for number in like.direction]}} if like.direction else {}
-        group.attrs.update({**metadata, **own})
+        direction = {"direction": [float(number) for number in like.direction]} if like.direction else {}
+        group.attrs.update({**metadata, **({OWN: {**direction, **own}} if direction or own else {})})
 
 
 @contextmanager
 def new_labels(
-    path: Path, name: str, dtype: DTypeLike, names: Mapping[int, str] | None = None
+    path: Path,
+    name: str,
+    dtype: DTypeLike,
+    names: Mapping[int, str] | None = None,
+    own: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Canvas]:
     """Give labels of an existing OME-Zarr image to fill box by box; levels follow when the block ends.
 
@@ -193,6 +206,8 @@ def new_labels(
         Of the values.
     names : mapping, optional
         What each value stands for.
+    own : mapping
+        As in `new_image`.
 
     Raises
     ------
@@ -209,14 +224,16 @@ def new_labels(
     image, levels = _image_levels(path)
     letters = axis_letters(multiscale_of(image.attrs) or {}, levels[0].ndim)
     kept = [n for n, letter in enumerate(letters) if letter != "c"]
-    own = "".join(letters[n] for n in kept)
+    spatial = "".join(letters[n] for n in kept)
     finest, *coarser = [tuple(level.shape[n] for n in kept) for level in levels]
     with whole_folder(path / "labels" / name) as aside:
         group = open_group(aside, image.metadata.zarr_format)
-        array = new_array(group, "0", own, finest, dtype)
-        yield Canvas(array, Axes(own, finest))
-        _add_levels(group, array, own, coarser, fill_nearest)
-        group.attrs.update(labels_metadata(image.attrs, name, names or {}))
+        array = new_array(group, "0", spatial, finest, dtype)
+        yield Canvas(array, Axes(spatial, finest))
+        _add_levels(group, array, spatial, coarser, fill_nearest)
+        metadata = labels_metadata(image.attrs, name, names or {})
+        kept_own = {**metadata.get(OWN, {}), **own}
+        group.attrs.update({**metadata, **({OWN: kept_own} if kept_own else {})})
     with speaking_of(path):
         _register(open_group(path / "labels", image.metadata.zarr_format), name, version_of(image.attrs))
         consolidate(path)

@@ -1,6 +1,7 @@
 """Where files stand: in folders, in zip archives, inside container files, as series of slices."""
 
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -70,12 +71,13 @@ class File:
         if not zipfile.is_zipfile(self.root):
             yield self.root / self.name
             return
-        with tempfile.TemporaryDirectory() as folder, self.open() as stream:
-            path = Path(folder) / PurePosixPath(self.name).name
-            with path.open("wb") as copy:
-                while block := stream.read(1 << 20):
-                    copy.write(block)
-            yield path
+        number, name = tempfile.mkstemp(suffix=suffix_of(self.name))  # faster than a folder for each
+        try:
+            with os.fdopen(number, "wb") as copy, self.open() as stream:
+                shutil.copyfileobj(stream, copy, 1 << 20)
+            yield Path(name)
+        finally:
+            Path(name).unlink()
 
 
 def suffix_of(name: str) -> str:

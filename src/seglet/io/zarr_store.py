@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from seglet.core.errors import FormatError, MissingExtra
-from seglet.io.axes import Axes, chunk_shape
+from seglet.io.axes import Axes, Box, chunk_shape, chunks_of
 
 
 def open_node(path: Path, part: str = "") -> Any:
@@ -36,6 +36,13 @@ def new_array(group: Any, name: str, letters: str, shape: tuple[int, ...], dtype
     return group.create_array(
         name, shape=shape, chunks=chunks, dtype=np.dtype(dtype), fill_value=0, **by_version
     )
+
+
+def has_chunks(array: Any, axes: Axes, box: Box) -> bool:
+    """Whether any chunk of a box of spatial slices is on disk; chunks that were never written are not."""
+    sides = array.shards or array.chunks
+    folder, key = Path(array.store.root) / array.path, array.metadata.encode_chunk_key
+    return any((folder / key(place)).exists() for place in chunks_of(axes, sides, box))
 
 
 def consolidate(path: Path) -> None:

@@ -1,7 +1,7 @@
 """From pairs of truth and prediction to scores, one image at a time."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,6 +46,7 @@ def evaluate(
     protocol: Protocol,
     threshold: float | None = None,
     tell: Tell = quiet,
+    images: Mapping[str, str] | None = None,
 ) -> Scores:
     """Score predictions by a protocol.
 
@@ -64,6 +65,8 @@ def evaluate(
         The threshold that made the labels; only noted.
     tell : callable
         Listens to an event per image.
+    images : mapping, optional
+        Where pairs are windows of large images: the image of each, by the window's id.
 
     Raises
     ------
@@ -85,6 +88,7 @@ def evaluate(
             expected="at least one image with labels",
             remedy="Choose a split that has images, or another dataset.",
         )
+    found.windows_of = tuple(images[one.id] for one in found.images) if images else ()
     return _summarize(found, class_names, protocol, threshold)
 
 
@@ -116,6 +120,7 @@ class _Found:
     images: list[ImageScores] = field(default_factory=list)
     observer: list[ImageScores] = field(default_factory=list)
     has_fov: bool = False
+    windows_of: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         empty: Counts = np.zeros((self.n_classes, self.n_classes), np.int64)
@@ -239,7 +244,7 @@ def _summarize(
         observer = ObserverScores(
             n_images=len(found.observer),
             pooled=_figures(found.observed, None, class_names),
-            mean=_means(found.observer, class_names),
+            mean=_means(found.observer, class_names, ()),
         )
     return Scores(
         protocol=protocol.name,
@@ -248,11 +253,12 @@ def _summarize(
         pooled_first=protocol.pooled_first,
         threshold=threshold,
         n_images=len(found.images),
+        windows_of=len(set(found.windows_of)) or None,
         class_names=class_names,
         images=tuple(found.images),
         pooled=pooled,
-        mean=_means(found.images, class_names),
-        mean_dice=bootstrap_mean(image.mean_dice for image in found.images),
+        mean=_means(found.images, class_names, found.windows_of),
+        mean_dice=bootstrap_mean((image.mean_dice for image in found.images), found.windows_of),
         pooled_mean_dice=_mean_dice(pooled),
         curves=curves,
         second_observer=observer,
@@ -283,8 +289,13 @@ def _areas_of(curves: dict[str, dict[str, Curve]]) -> list[tuple[float, float]] 
     return [(curve["roc"].area, curve["pr"].area) for curve in curves.values()] or None
 
 
-def _means(images: list[ImageScores], class_names: tuple[str, ...]) -> dict[str, dict[str, Interval]]:
+def _means(
+    images: list[ImageScores], class_names: tuple[str, ...], windows_of: tuple[str, ...]
+) -> dict[str, dict[str, Interval]]:
     return {
-        name: {metric: bootstrap_mean(image.classes[name][metric] for image in images) for metric in METRICS}
+        name: {
+            metric: bootstrap_mean((image.classes[name][metric] for image in images), windows_of)
+            for metric in METRICS
+        }
         for name in class_names[1:]
     }

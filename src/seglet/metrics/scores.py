@@ -69,7 +69,9 @@ class Scores(Config):
     threshold : float or None
         Foreground probability above which a pixel was called foreground; None for several classes.
     n_images : int
-        Images scored.
+        Images scored, or windows of images that are too large to score all of them.
+    windows_of : int or None
+        How many images such windows are of; None where whole images were scored.
     class_names : tuple of str
         All classes, background first; only the others are scored.
     images : tuple of ImageScores
@@ -96,6 +98,7 @@ class Scores(Config):
     pooled_first: bool
     threshold: float | None
     n_images: int
+    windows_of: int | None = None
     class_names: tuple[str, ...]
     images: tuple[ImageScores, ...]
     pooled: ClassFigures
@@ -112,6 +115,13 @@ def headline(scores: Scores) -> dict[str, float | None]:
     first = scores.pooled[scores.class_names[1]]
     pooled = {f"pooled_{name}": first[name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
     return {"mean_dice": scores.mean_dice.mean, **pooled}
+
+
+def count_images(n: int, windows_of: int | None, kind: str = "") -> str:
+    """Say what was scored: ``5 images``, ``1 test image``, ``64 windows of 2 test images``."""
+    images = f"{n if windows_of is None else windows_of} {kind} image".replace("  ", " ")
+    images += "" if (n if windows_of is None else windows_of) == 1 else "s"
+    return images if windows_of is None else f"{n} window{'' if n == 1 else 's'} of {images}"
 
 
 def write_scores(scores: Scores, folder: Path, stem: str = "scores") -> Path:

@@ -1,10 +1,11 @@
 """How far a mean over images can be trusted."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
 from seglet.core.config import Config
@@ -26,9 +27,9 @@ class Interval(Config):
     ----------
     mean, low, high : float
         All nan where no image has a value; `low` and `high` nan where only one has, as one image says
-        nothing about the next.
+        nothing about the next, and neither do two windows of it.
     n, n_absent : int
-        Images that have a value, and images left out because they have none.
+        Images (or windows of images) that have a value, and those left out because they have none.
     """
 
     mean: Number
@@ -38,13 +39,17 @@ class Interval(Config):
     n_absent: int
 
 
-def bootstrap_mean(values: Iterable[float], seed: int = 0, n_draws: int = 10_000) -> Interval:
+def bootstrap_mean(
+    values: Iterable[float], images: Sequence[str] = (), seed: int = 0, n_draws: int = 10_000
+) -> Interval:
     """Average over images, with the percentile bootstrap interval at 95 %.
 
     Parameters
     ----------
     values : iterable of float
         One value per image; nan is left out and counted.
+    images : sequence of str
+        Where values are of windows, the image of each: windows of one image are drawn together.
     seed : int
         Seed of the draws.
     n_draws : int
@@ -55,20 +60,31 @@ def bootstrap_mean(values: Iterable[float], seed: int = 0, n_draws: int = 10_000
     .. [1] Efron, Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
     """
     everything = np.array(list(values), dtype=float)
-    present = everything[~np.isnan(everything)]
-    n_absent = len(everything) - len(present)
-    if len(present) < 2:
-        mean = float(present[0]) if len(present) else math.nan
+    is_present = ~np.isnan(everything)
+    present, n_absent = everything[is_present], int((~is_present).sum())
+    of_image = np.unique(np.asarray(images)[is_present], return_inverse=True)[1] if len(images) else None
+    sums, counts = _by_image(present, of_image)
+    mean = float(present.mean()) if len(present) else math.nan
+    if len(sums) < 2:
         return Interval(mean=mean, low=math.nan, high=math.nan, n=len(present), n_absent=n_absent)
     rng = np.random.default_rng(seed)
-    per_batch = max(1, _BATCH // len(present))
-    means = [
-        present[rng.integers(len(present), size=(min(per_batch, n_draws - done), len(present)))].mean(axis=1)
-        for done in range(0, n_draws, per_batch)
-    ]
+    per_batch = max(1, _BATCH // len(sums))
+    means = []
+    for done in range(0, n_draws, per_batch):
+        drawn = rng.integers(len(sums), size=(min(per_batch, n_draws - done), len(sums)))
+        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
     low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
-    mean = float(present.mean())
     # rounding must not put the mean of equal values outside its own interval
     return Interval(
         mean=mean, low=min(float(low), mean), high=max(float(high), mean), n=len(present), n_absent=n_absent
     )
+
+
+def _by_image(
+    values: NDArray[np.float64], of_image: NDArray[np.intp] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum and number of the values of each image; each value is an image's own where nothing is said."""
+    if of_image is None:
+        return values, np.ones(len(values))
+    counts = np.bincount(of_image).astype(np.float64)
+    return np.bincount(of_image, values).astype(np.float64), counts

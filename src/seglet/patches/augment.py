@@ -16,6 +16,9 @@ from seglet.patches.warp import SpatialDraw
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 
+ROTATION, FLIP = 180.0, 0.5  # most images have no top
+ORIENTED_ROTATION = 15.0  # degrees
+ELASTIC = 6 / 128  # of the patch's shortest side
 TILTABLE = 1.5  # ratio of spacings; across coarser slices a tilt would mostly show interpolation
 
 
@@ -26,18 +29,21 @@ class AugmentConfig(Config):
 
     Attributes
     ----------
-    rotation : float
-        Largest rotation to either side, in degrees; of volumes within their slices.
+    rotation : float or None
+        Largest rotation to either side, in degrees; of volumes within their slices. Where None, 180, and 15
+        for volumes whose orientation is known: patients lie as patients lie.
     tilt : float
         Largest rotation of a volume out of its slices, in degrees; none where slices are far apart.
-    flip : float
-        Probability of mirroring, for each axis. Where left and right are classes of their own, set it to 0.
+    flip : float or None
+        Probability of mirroring, for each axis. Where None, 0.5, and 0 for volumes whose orientation is
+        known. Where left and right are classes of their own, set it to 0.
     scale : (float, float)
         Smallest and largest zoom; above 1 objects look larger.
     shift : float
         Largest shift of the patch's center, in pixels.
-    elastic : float
-        Standard deviation of the displacements on the coarse grid, in pixels.
+    elastic : float or None
+        Standard deviation of the displacements on the coarse grid, in pixels. Where None, 6 for a patch of
+        128 pixels and in proportion for others.
     elastic_grid : int
         Points of the coarse grid along each axis.
     probability : float
@@ -55,12 +61,12 @@ class AugmentConfig(Config):
         Largest standard deviation of the Gaussian blur, in pixels.
     """
 
-    rotation: Annotated[float, Field(ge=0, le=180)] = 180.0
+    rotation: Annotated[float, Field(ge=0, le=180)] | None = None
     tilt: Annotated[float, Field(ge=0, le=180)] = 15.0
-    flip: Share = 0.5
+    flip: Share | None = None
     scale: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.8, 1.25)
     shift: NotNegative = 0.0
-    elastic: NotNegative = 6.0
+    elastic: NotNegative | None = None
     elastic_grid: Annotated[int, Field(ge=2)] = 4
     probability: Share = 0.5
     brightness: NotNegative = 0.2
@@ -68,6 +74,16 @@ class AugmentConfig(Config):
     gamma: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.7, 1.5)
     noise: NotNegative = 0.15
     blur: NotNegative = 1.0
+
+    def settled(self, patch_size: tuple[int, ...], *, is_oriented: bool) -> "AugmentConfig":
+        """The same with everything said that was left open."""
+        chosen = {
+            "rotation": ORIENTED_ROTATION if is_oriented else ROTATION,
+            "flip": 0.0 if is_oriented else FLIP,
+            "elastic": round(ELASTIC * min(patch_size), 3),
+        }
+        opened = {name: value for name, value in chosen.items() if getattr(self, name) is None}
+        return self.model_copy(update=opened)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +125,7 @@ def draw_spatial(
     center : (n, d) float tensor
         Places in the images, ([z,] y, x).
     config : AugmentConfig
-        How strongly.
+        How strongly, settled.
     generator : Generator
         Where the randomness comes from.
     spacing : tuple of float or None
@@ -121,14 +137,15 @@ def draw_spatial(
     turned, scaled, bent = (_chosen(n, config.probability, generator) for _ in range(3))
     low, high = (math.log(s) for s in config.scale)
     zoom = torch.exp(_uniform(n, (low, high), generator) * scaled)
-    flip = 1 - 2 * (torch.rand(n, d, generator=generator) < config.flip).float()
+    flip = 1 - 2 * (torch.rand(n, d, generator=generator) < (config.flip or 0)).float()
     rotation = torch.eye(d).repeat(n, 1, 1)
     for plane, most in _planes(pitch, config):
         angle = _uniform(n, (-most, most), generator) * (math.pi / 180) * turned
         rotation = rotation @ _turn(angle, plane, d)
     rotation = rotation * pitch / pitch[:, None]  # a turn of millimeters, written in pixels
     grid = (n, d) + (config.elastic_grid,) * d
-    elastic = config.elastic * torch.randn(grid, generator=generator) * bent.reshape(n, *(1,) * (d + 1))
+    bent = bent * (config.elastic or 0)
+    elastic = torch.randn(grid, generator=generator) * bent.reshape(n, *(1,) * (d + 1))
     shift = _uniform((n, d), (-config.shift, config.shift), generator)
     return SpatialDraw(
         center + shift / pitch,
@@ -176,11 +193,11 @@ def apply_intensity(images: Tensor, draw: IntensityDraw) -> Tensor:
 def _planes(pitch: Tensor, config: AugmentConfig) -> Iterator[tuple[tuple[int, int], float]]:
     """The planes that patches are turned in, and by how many degrees at most."""
     if len(pitch) == 2:
-        yield (0, 1), config.rotation
+        yield (0, 1), config.rotation or 0
         return
     through = int(pitch.argmax())  # the axis that slices are stacked along; the first of equal ones
     a, b = (axis for axis in range(3) if axis != through)
-    yield (a, b), config.rotation
+    yield (a, b), config.rotation or 0
     if float(pitch.max()) <= TILTABLE:
         yield (through, a), config.tilt
         yield (through, b), config.tilt

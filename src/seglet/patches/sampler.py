@@ -109,6 +109,7 @@ class PatchSampler:
         spacing: tuple[float, ...] | None = None,
     ) -> None:
         self.patch_size, self.batch_size, self.config = patch_size, batch_size, config
+        self._augment = config.augment.settled(patch_size, is_oriented=False)
         self.seed, self.device, self.spacing = seed, device, spacing
         self._sources = _as_sources(cases, config.border_weight, device)
         rng = np.random.default_rng(seed)
@@ -139,9 +140,9 @@ class PatchSampler:
         cases, centers = zip(*(self._draw_place(generator) for _ in range(self.batch_size)), strict=True)
         half = torch.tensor([(n - 1) / 2 - n // 2 for n in self.patch_size])  # puts even patches onto pixels
         middles = torch.tensor(np.stack(centers)).float() + half
-        spatial = draw_spatial(middles, self.config.augment, generator, self.spacing)
+        spatial = draw_spatial(middles, self._augment, generator, self.spacing)
         n_channels = self._sources[0].n_channels
-        intensity = draw_intensity(self.batch_size, n_channels, self.config.augment, generator)
+        intensity = draw_intensity(self.batch_size, n_channels, self._augment, generator)
         return PatchDraw(tuple(cases), spatial, intensity)
 
     def apply(self, draw: PatchDraw) -> Batch:
@@ -197,14 +198,14 @@ def fixed_windows(cases: Sequence[Prepared | PatchSource], window: tuple[int, ..
     ends = np.cumsum([len(grid) for grid in grids])
     numbers: Sequence[int] = range(int(ends[-1])) if sources else ()
     if any(source.is_on_disk for source in sources):
-        numbers = _evenly(numbers, MOST_LOOKED_AT * most)
+        numbers = evenly(numbers, MOST_LOOKED_AT * most)
     labelled = []
     for number in numbers:
         which = int(np.searchsorted(ends, number, side="right"))
         source, region = sources[which], grids[which][number - int(ends[which])]  # counted from the end
         if bool((source.read_truth(region.within(source.shape))[1] > 0).any()):
             labelled.append((source, region))
-    return [_cut(source, region) for source, region in _evenly(labelled, most)]
+    return [_cut(source, region) for source, region in evenly(labelled, most)]
 
 
 def _as_sources(
@@ -213,7 +214,8 @@ def _as_sources(
     return [InMemory(case, border, device) if isinstance(case, Prepared) else case for case in cases]
 
 
-def _evenly(items: Sequence[Item], most: int) -> list[Item]:
+def evenly(items: Sequence[Item], most: int) -> list[Item]:
+    """Choose at most so many items, the first and the last among them."""
     if not items:
         return []
     return [items[int(i)] for i in np.unique(np.linspace(0, len(items) - 1, most).astype(int))]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seglet.core.errors import GeometryError
-from seglet.core.grid import Cover, Region
-from seglet.core.image import IGNORE, StoredSample
+from seglet.core.grid import Region, spread_windows
+from seglet.core.image import IGNORE, Box, StoredSample, everywhere
 from seglet.core.orientation import UNTURNED, turn, turned_spacing, upright
 from seglet.patches.sources import MAX_PLACES, PatchSource, Places, Points, places_of
 from seglet.preprocessing.normalization import NormalizationRecord, normalize_part
@@ -22,7 +22,6 @@ N_BOXES = 128  # of a case that are looked at for its classes; some 30 million p
 MAX_IN_BOX = MAX_PLACES // 8  # of the places of one box, so that all boxes together take little memory
 SIDES = {2: 512, 3: 64}  # px of such a box, by axes
 N_SLICES = 32  # of a volume that a network of slices is trained on
-SEED = 0  # of the choice of boxes
 
 
 @dataclass(frozen=True)
@@ -76,19 +75,24 @@ class OnDisk:
     def find_places(self, rng: np.random.Generator) -> Places:
         """See `PatchSource`; boxes spread over the case are looked at, the same in every run.
 
-        Where all their pixels are labelled, patches may lie anywhere, else only in these boxes.
+        Where all of them were written and labelled, patches may lie anywhere, else only in these boxes.
         """
-        side = SIDES[len(self.shape)]
-        boxes = Cover(self.shape, (side,) * len(self.shape))
-        n = min(len(boxes), self._n_boxes)
-        chosen = np.random.default_rng(SEED).choice(len(boxes), n, replace=False, shuffle=False)
-        seen = [self._look(boxes[int(number)].within(self.shape), rng) for number in chosen]
-        points = [places for places, _ in seen]
-        classes = sorted({c for places in points for c in places.foreground})
-        foreground = {c: _join([p.foreground[c] for p in points if c in p.foreground], rng) for c in classes}
-        if all(is_whole for _, is_whole in seen):
+        of_image = self._boxes(self._sample.image.is_written)
+        of_mask = [box for box in self._boxes(self._sample.is_written) if box not in of_image]
+        seen = {box: self._look(box, rng) for box in (*of_image, *of_mask)}
+        classes = sorted({c for places, _ in seen.values() for c in places.foreground})
+        foreground = {
+            c: _join([places.foreground[c] for places, _ in seen.values() if c in places.foreground], rng)
+            for c in classes
+        }
+        if of_image == self._boxes(everywhere) and all(is_whole for _, is_whole in seen.values()):
             return Places(rng.integers(0, self.shape, (MAX_PLACES, len(self.shape)), np.int32), foreground)
-        return Places(_join([places.anywhere for places in points], rng), foreground)
+        return Places(_join([seen[box][0].anywhere for box in of_image], rng), foreground)
+
+    def _boxes(self, is_written: Callable[[Box], bool]) -> list[Region]:
+        """Boxes of this case spread over those in which the file holds anything."""
+        window = (SIDES[len(self.shape)],) * len(self.shape)
+        return spread_windows(self.shape, window, self._n_boxes, lambda region: is_written(self._box(region)))
 
     def _look(self, box: Region, rng: np.random.Generator) -> tuple[Places, bool]:
         """The places of one box, and whether all its pixels are labelled."""
@@ -99,8 +103,8 @@ class OnDisk:
         foreground = {c: points + offset for c, points in places.foreground.items()}
         return Places(places.anywhere + offset, foreground), bool(counted.all())
 
-    def _read(self, read: Callable[[tuple[slice, ...]], NDArray[Any]], region: Region) -> NDArray[Any]:
-        """Read a region of the upright image from the file, whose axes may lie otherwise."""
+    def _box(self, region: Region) -> Box:
+        """A region of the upright image, or of its slice, in the file, whose axes may lie otherwise."""
         sides = list(zip(region.start, region.stop, strict=True))
         if self._at is not None:
             sides.insert(self._at.axis, (self._at.number, self._at.number + 1))
@@ -110,9 +114,12 @@ class OnDisk:
                 n = self._whole[axis]
                 start, stop = (n - side[1], n - side[0]) if self._how.flips[axis] else side
                 box[self._how.permutation[axis]] = slice(start, stop)
-        pixels = turn(read(tuple(box)), self._how)
+        return tuple(box)
+
+    def _read(self, read: Callable[[Box], NDArray[Any]], region: Region) -> NDArray[Any]:
+        pixels = turn(read(self._box(region)), self._how)
         if self._at is not None:
-            pixels = pixels.take(0, axis=self._at.axis - len(sides))
+            pixels = pixels.take(0, axis=self._at.axis - len(self._whole))
         return np.ascontiguousarray(pixels)
 
 

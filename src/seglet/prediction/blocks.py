@@ -12,7 +12,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.core.grid import Region, Stripe, read_beyond
 from seglet.core.image import Image, StoredImage
 from seglet.core.orientation import upright
-from seglet.model import Model
+from seglet.model import Model, ModelCard
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import Tiling, predict_prepared, tiling_of
@@ -34,7 +34,8 @@ def predict_blocks(
 
     Each block is one window of the network: it is read with its margin, mirrored beyond the image's border,
     and only what lies inside the margin is written. Blocks lie apart by whole multiples of the network's
-    strides, so all of them see the image in the same phase, as windows of one pass do.
+    strides, so all of them see the image in the same phase, as windows of one pass do. Where nothing was
+    ever written to the image there is background.
 
     Parameters
     ----------
@@ -67,10 +68,59 @@ def predict_blocks(
     record = normalization_of(stored, plan)
     blocks = list(_blocks(stored.shape, _tiling_on(stored, plan, tiling_of(model.card))))
     for number, (block, core) in enumerate(blocks, start=1):
-        probabilities = _predict_block(stored, block, record, model, engine)
-        inside = core.shifted(tuple(-n for n in block.start)).slices
-        write(core, to_labels(probabilities[(slice(None), *inside)], model.card.threshold))
+        if stored.is_written(block.within(stored.shape).slices):
+            probabilities = _predict_core(stored, block, core, record, model, engine)
+            write(core, to_labels(probabilities, model.card.threshold))
+        else:
+            write(core, np.zeros(core.shape, np.uint8))
         tell(Event("blocks", done=number, total=len(blocks)))
+
+
+def predict_region(
+    stored: StoredImage, region: Region, model: Model, engine: TorchEngine
+) -> NDArray[np.float32]:
+    """Predict a part of an image as it would be predicted within all of it: with a margin around.
+
+    Parameters
+    ----------
+    stored : StoredImage
+        The image.
+    region : Region
+        Inside of it; about as large as a window of the network.
+    model : Model
+        What was trained.
+    engine : TorchEngine
+        What runs it.
+
+    Returns
+    -------
+    (k, [z,] y, x) float32 array
+        Probabilities of the region.
+    """
+    record = normalization_of(stored, model.card.plan)
+    return _predict_core(stored, block_around(stored, region, model.card), region, record, model, engine)
+
+
+def block_around(stored: StoredImage, region: Region, card: ModelCard) -> Region:
+    """What is read of an image to predict a region of it."""
+    tiling = _tiling_on(stored, card.plan, tiling_of(card))
+    start = tuple(a - margin for a, margin in zip(region.start, tiling.margin, strict=True))
+    around = zip(region.shape, tiling.margin, tiling.multiple, strict=True)
+    sides = (-(-(side + 2 * margin) // multiple) * multiple for side, margin, multiple in around)
+    return Region(start, tuple(a + side for a, side in zip(start, sides, strict=True)))
+
+
+def _predict_core(
+    stored: StoredImage,
+    block: Region,
+    core: Region,
+    record: NormalizationRecord,
+    model: Model,
+    engine: TorchEngine,
+) -> NDArray[np.float32]:
+    """Predict a block, and give the part of it that has all its surroundings."""
+    probabilities = _predict_block(stored, block, record, model, engine)
+    return probabilities[(slice(None), *core.shifted(tuple(-n for n in block.start)).slices)]
 
 
 def _predict_block(

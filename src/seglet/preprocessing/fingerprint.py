@@ -11,7 +11,7 @@ from seglet.core.config import Config
 from seglet.core.errors import DatasetError
 from seglet.core.image import IGNORE, Image, Sample, StoredSample
 from seglet.core.orientation import turned_spacing
-from seglet.preprocessing.boxes import spread_boxes
+from seglet.preprocessing.boxes import telling_boxes
 from seglet.preprocessing.intensity import IntensityScale, measure_ct
 from seglet.preprocessing.spacing import MICROMETERS, turn_of, upright_spacing
 
@@ -43,6 +43,8 @@ class Fingerprint(Config):
         Channels of most images, 3 where gray and color images are mixed.
     is_color : bool
         Whether any three-channel image has channels that differ.
+    is_oriented : bool
+        Whether most images are volumes that say which way is up.
     is_ct : bool
         Whether most images reach as far below 0 as only computed tomography does, in Hounsfield units.
     intensity : tuple of IntensityScale or None
@@ -67,6 +69,7 @@ class Fingerprint(Config):
     size: tuple[float, ...]
     n_channels: int
     is_color: bool
+    is_oriented: bool = False
     is_ct: bool
     intensity: tuple[IntensityScale, ...] | None
     dtypes: tuple[str, ...]
@@ -88,7 +91,7 @@ class CaseFacts:
         Spacing along the upright axes by unit; empty where unknown.
     unit : str
         The image's own unit.
-    n_channels, is_color, dtype, has_fov
+    n_channels, is_color, is_oriented, dtype, has_fov
         Of the image.
     lowest : float
         Smallest intensity of the channel whose smallest is largest.
@@ -104,6 +107,7 @@ class CaseFacts:
     unit: str
     n_channels: int
     is_color: bool
+    is_oriented: bool
     dtype: str
     has_fov: bool
     lowest: float
@@ -134,6 +138,7 @@ def look_at(sample: Sample | StoredSample, n_classes: int) -> CaseFacts:
         unit=image.unit,
         n_channels=image.n_channels,
         is_color=is_color(image),
+        is_oriented=len(sample.image.direction) == 9,
         dtype=str(image.pixels.dtype),
         has_fov=seen.fov is not None,
         lowest=float(max(channel.min() for channel in image.pixels)),
@@ -167,6 +172,7 @@ def pool_facts(facts: Sequence[CaseFacts]) -> Fingerprint:
         size=size,
         n_channels=_n_channels([f.n_channels for f in facts]),
         is_color=any(f.is_color for f in facts),
+        is_oriented=2 * sum(f.is_oriented for f in facts) > len(facts),
         is_ct=2 * sum(f.lowest < AIR_HU for f in facts) > len(facts),
         intensity=_foreground_scales(facts),
         dtypes=tuple(sorted({f.dtype for f in facts})),
@@ -186,11 +192,10 @@ def is_color(image: Image) -> bool:
 
 
 def _boxes_of(stored: StoredSample) -> Sample:
-    """Boxes of a case on disk, joined along their first axis; one, where each costs reading all of it."""
+    """Boxes of a case on disk, joined along their first axis: of all of it, and of what has a mask."""
     image = stored.image
-    boxes = spread_boxes(image.shape)
-    if not image.is_random:
-        boxes = [boxes[len(boxes) // 2]]
+    boxes = telling_boxes(image, image.is_written)
+    boxes += [box for box in telling_boxes(image, stored.is_written) if box not in boxes]
     pixels = np.concatenate([image.read(box) for box in boxes], axis=1)
     seen = Image(pixels, image.spacing, image.unit, image.origin, image.direction)
     return Sample(stored.id, seen, np.concatenate([stored.read_labels(box) for box in boxes]))

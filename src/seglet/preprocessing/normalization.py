@@ -1,13 +1,14 @@
 """Apply the plan's channels and intensities, to an image in memory or to parts of one on disk."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.image import Image, StoredImage
-from seglet.preprocessing.boxes import spread_boxes
+from seglet.preprocessing.boxes import telling_boxes
 from seglet.preprocessing.intensity import Color, IntensityScale, measure, scale, to_color, top_of
 from seglet.preprocessing.plan import Plan
 
@@ -35,16 +36,18 @@ def normalize_image(image: Image, plan: Plan) -> NDArray[np.float32]:
     return scale(pixels, _scales(pixels, plan, image.pixels.dtype))
 
 
+@lru_cache(maxsize=256)
 def normalization_of(stored: StoredImage, plan: Plan) -> NormalizationRecord:
     """Measure an image on disk: all of it where it is small or cannot be read in part, else boxes of it.
+
+    It is measured once: the same opened image is remembered.
 
     Raises
     ------
     GeometryError
         If the image's channels do not fit the plan.
     """
-    whole = tuple(slice(0, n) for n in stored.shape)
-    boxes = spread_boxes(stored.shape) if stored.is_random else [whole]
+    boxes = telling_boxes(stored, stored.is_written)
     read = [stored.read(box).reshape(stored.n_channels, -1) for box in boxes]
     pixels = to_color(np.concatenate(read, axis=1), plan.color, plan.n_channels)
     return NormalizationRecord(plan.color, plan.n_channels, _scales(pixels, plan, stored.dtype))

@@ -27,6 +27,7 @@ Distance = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
 Extent = Annotated[tuple[Positive, ...], Field(min_length=2, max_length=3)]
 Spacing = Annotated[tuple[Distance, ...], Field(min_length=2, max_length=3)]
+Reading = Literal["memory", "disk"]
 Strides = tuple[tuple[Literal[1, 2], ...], ...]
 Kernels = tuple[tuple[Literal[1, 3], ...], ...]
 
@@ -67,6 +68,9 @@ class PlanConfig(Config):
         By what each level's input is halved along each axis: one entry per step down, 1 or 2 per axis.
     kernels : tuple
         Extent of each level's convolutions along each axis, 1 or 3.
+    reading : str
+        ``memory``: images are read once and kept. ``disk``: they stay there, and patches are read as they are
+        needed. By default kept if they fit.
     """
 
     color: Color | None = None
@@ -81,6 +85,7 @@ class PlanConfig(Config):
     channels: Widths | None = None
     strides: Strides | None = None
     kernels: Kernels | None = None
+    reading: Reading | None = None
 
     @model_validator(mode="after")
     def _window_is_open(self) -> Self:
@@ -126,6 +131,7 @@ class Plan(Config):
     n_classes: Positive
     training_memory: int
     image_memory: int = 0
+    reading: Reading = "memory"
 
     @property
     def settings(self) -> PlanConfig:
@@ -185,6 +191,7 @@ def make_plan(fingerprint: Fingerprint, config: PlanConfig, memory: int, *, is_o
         n_classes=fingerprint.n_classes,
         training_memory=per_patch * batch,
         image_memory=images,
+        reading="disk" if is_on_disk else "memory",
     )
 
 

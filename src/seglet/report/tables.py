@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seglet.metrics.protocols import PROTOCOLS
-from seglet.metrics.scores import Scores
+from seglet.metrics.scores import Scores, count_images
 from seglet.metrics.statistics import Interval
 
 ABSENT = "–"
@@ -115,12 +115,13 @@ def headline(scores: Scores) -> Headline | None:
     span = _interval_text(mean)
     interval = f"95 % interval {span}" if span else ""
     if scores.pooled_first:
-        basis = f"Pixels of {_images(scores.n_images)} pooled"
+        basis = f"Pixels of {count_images(scores.n_images, scores.windows_of)} pooled"
         aside = f"Mean over images {show_number(mean.mean, 3)}"
         # the interval is about the mean over images, so it must not be drawn around a pooled figure
         return Headline(name, scores.pooled_mean_dice, basis, aside, interval, None, None)
     low, high = (mean.low, mean.high) if span else (None, None)
-    return Headline(name, mean.mean, f"Mean over {_images(mean.n)}", "", interval, low, high)
+    basis = f"Mean over {count_images(mean.n, scores.windows_of)}"
+    return Headline(name, mean.mean, basis, "", interval, low, high)
 
 
 def rivals(scores: Scores) -> tuple[Rival, ...]:
@@ -260,7 +261,3 @@ def _interval_text(interval: Interval, digits: int = 3) -> str:
     if not (math.isfinite(interval.low) and math.isfinite(interval.high)):
         return ""
     return f"{show_number(interval.low, digits)} – {show_number(interval.high, digits)}"
-
-
-def _images(n: int) -> str:
-    return "1 image" if n == 1 else f"{n} images"

@@ -1,0 +1,185 @@
+"""Predictions as labels of OME-Zarr images: block by block from disk to disk, for images of any size."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from seglet.core.errors import DatasetError, FormatError
+from seglet.core.events import Tell, quiet
+from seglet.core.grid import Region
+from seglet.core.image import StoredImage
+from seglet.data.cases import Case
+from seglet.data.channels import open_case
+from seglet.data.masks import encode
+from seglet.data.samples import read_sample
+from seglet.data.stored import is_cheap_in_parts
+from seglet.io import hdf5, nrrd, ome_zarr, tiff
+from seglet.io.axes import blocks
+from seglet.io.ngff import OWN
+from seglet.io.sources import suffix_of
+from seglet.io.zarr_store import open_node, reading
+from seglet.model import Model, n_outputs
+from seglet.prediction.blocks import predict_blocks
+from seglet.prediction.engines import TorchEngine
+from seglet.preprocessing.levels import BYTES_PER_VALUE
+from seglet.reading import SHARE_OF_MEMORY, memory_of
+from seglet.scoring import predict_sample
+from seglet.writing import labels_in, mask_places, unlabelled
+
+STORES = ome_zarr.SUFFIXES
+NAME = "segmentation"  # of the labels, where the recipe has no name of its own
+LARGE_FORMATS = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *nrrd.SUFFIXES, ".nii")  # parts of them are read alone
+MADE = "made"  # key that says what of a store this module wrote
+COPY, PREDICTION = "copy", "prediction"
+
+
+def prediction_places(
+    images: Sequence[Path | str], out: Path, model: Model, *, probabilities: bool
+) -> dict[Path, Case]:
+    """Where the mask of each image goes: as `mask_places` says, but of some images into a store.
+
+    Zarr images, and images that would not fit the memory, are predicted into ``<name>.ome.zarr``, unless
+    probabilities are wanted, which are made in memory. An `out` that is named like a store is one.
+
+    Raises
+    ------
+    DatasetError
+        As `mask_places` does; if one store is to hold several images; if there is a store already that was
+        not made by predicting.
+    """
+    if suffix_of(out.name) in STORES:
+        cases = [case for path in images for case in unlabelled(Path(path), model.card.channels)]
+        if len(cases) != 1:
+            raise DatasetError(
+                out,
+                found=f"{len(cases)} images",
+                expected="one image for one store",
+                remedy="Give a folder as the output.",
+            )
+        _refuse_others(out, cases[0], _name(model))
+        return {out: cases[0]}
+    found: dict[Path, Case] = {}
+    for path, case in mask_places(images, out, model.card.channels).items():
+        is_stored = not probabilities and _is_for_store(case, model)
+        place = path.with_name(f"{case.image.stem}.ome.zarr") if is_stored else path
+        if is_stored:
+            _refuse_others(place, case, _name(model))
+        found[place] = case
+    return found
+
+
+def predict_into(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell = quiet) -> Path:
+    """Predict an image into a store, in bounded memory: its labels ``segmentation``, or named by the recipe.
+
+    Into the store of the image itself, the labels alone are written; else the image is copied there first.
+    The store is valid OME-Zarr, all levels included, or not there at all.
+
+    Parameters
+    ----------
+    path : Path
+        The store, as `prediction_places` says.
+    case : Case
+        What is predicted.
+    model : Model
+        What was trained.
+    engine : TorchEngine
+        What runs it.
+    tell : callable
+        Hears of each block.
+
+    Raises
+    ------
+    SegletError
+        If the image does not fit the model, or cannot be read or written.
+    """
+    if _is_own(path, case):
+        _put_labels(path, case, model, engine, tell)
+        return path
+    stored = open_case(case)
+    with ome_zarr.new_image(path, stored.extent, stored.dtype, stored, own={MADE: COPY}) as canvas:
+        for box in blocks(stored.shape, canvas.chunks):
+            canvas[box] = stored.read(box)
+    try:
+        _put_labels(path, case, model, engine, tell)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return path
+
+
+def _put_labels(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell) -> None:
+    written = labels_in(path, model.card.labels)
+    names = {one.value: one.name for one in written.classes if isinstance(one.value, int)}
+    dtype = encode(np.zeros(1, np.uint8), written).dtype
+    with ome_zarr.new_labels(path, _name(model), dtype, names, own={MADE: PREDICTION}) as canvas:
+
+        def write(region: Region, indexes: NDArray[np.uint8]) -> None:
+            values = encode(indexes, written)
+            if values.any():  # what is never written is 0
+                canvas[region.slices] = values
+
+        if model.card.plan.resize is None:
+            predict_blocks(open_case(case), model, engine, write, tell)
+        else:
+            whole = predict_sample(read_sample(case, None), model, engine, tell).labels
+            write(Region((0,) * whole.ndim, whole.shape), whole)
+
+
+def _name(model: Model) -> str:
+    return NAME if model.card.recipe in ("", "auto") else model.card.recipe
+
+
+def _is_for_store(case: Case, model: Model) -> bool:
+    """Whether an image is a store itself, or too large to be predicted in memory."""
+    if case.page is not None:
+        return False
+    if case.image.suffix in STORES:
+        return True
+    if case.image.suffix not in LARGE_FORMATS or model.card.plan.resize is not None:
+        return False
+    stored = open_case(case)
+    return is_cheap_in_parts(stored) and _memory(stored, model) > (
+        SHARE_OF_MEMORY * psutil.virtual_memory().available
+    )
+
+
+def _memory(stored: StoredImage, model: Model) -> int:
+    """Bytes that predicting an image in one piece takes; probabilities are there twice when resampled."""
+    n_pixels = int(np.prod(stored.shape, dtype=np.int64))
+    return memory_of([stored]) + 2 * n_outputs(model.card.plan) * n_pixels * BYTES_PER_VALUE
+
+
+def _is_own(path: Path, case: Case) -> bool:
+    """Whether a path is the store of the image itself."""
+    file = case.image
+    is_store = len(case.images) == 1 and not file.part and file.suffix in STORES
+    return is_store and path.resolve() == (file.root / file.name).resolve()
+
+
+def _refuse_others(path: Path, case: Case, name: str) -> None:
+    """Refuse to replace what no prediction made: labels in the image's own store, or a whole store."""
+    if _is_own(path, case):
+        there, wanted, what = path / "labels" / name, PREDICTION, f"labels {name!r}"
+    else:
+        there, wanted, what = path, COPY, "a file or folder"
+    if there.exists() and _made(there) != wanted:
+        raise DatasetError(
+            there,
+            found=f"{what} that no prediction made",
+            expected="nothing, or what an earlier prediction wrote",
+            remedy="Rename it, or choose another output.",
+        )
+
+
+def _made(store: Path) -> Any:
+    """What of a store this module wrote, if anything."""
+    try:
+        with reading(str(store)):
+            return open_node(store).attrs.get(OWN, {}).get(MADE)
+    except FormatError:
+        return None

@@ -1,0 +1,169 @@
+"""Predictions as labels of OME-Zarr images: the same masks as in memory, valid stores, nothing lost."""
+
+from pathlib import Path
+
+import numpy as np
+import ome_zarr_models
+import pytest
+import tifffile
+import zarr
+from numpy.typing import NDArray
+
+from seglet import pipeline, store_prediction
+from seglet.core.errors import DatasetError
+from seglet.core.image import Image
+from seglet.data.synthetic_cells import make_cells
+from seglet.io import ome_zarr
+from seglet.io.files import open_image, read_image, read_mask
+from seglet.io.listing import as_file
+from seglet.model import Model, load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def model(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained model with small windows, so that a small image has many blocks."""
+    loaded = load_model(run_folder)
+    predict = loaded.card.predict.model_copy(update={"window": 96, "margin": 16})
+    smaller = Model(loaded.network, loaded.card.model_copy(update={"predict": predict, "threshold": 0.45}))
+    return save_model(smaller, tmp_path_factory.mktemp("model") / "model")
+
+
+@pytest.fixture
+def pixels() -> NDArray[np.uint8]:
+    return np.asarray(make_cells((300, 260), np.random.default_rng(5))[0], np.uint8)
+
+
+def stored(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    ome_zarr.write(path, Image(pixels[None], (0.5, 0.25), "um"))
+    return path
+
+
+def is_valid(path: Path, name: str = "segmentation") -> bool:
+    """By the specification, the image and its labels."""
+    image = ome_zarr_models.open_ome_zarr(zarr.open_group(path, mode="r"))
+    labels = ome_zarr_models.open_ome_zarr(zarr.open_group(path / "labels" / name, mode="r"))
+    assert image.labels is not None
+    assert name in image.labels.attributes.ome.labels
+    return type(labels).__name__ == "ImageLabel"
+
+
+def in_memory(model: Path, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return pipeline.load(model).predict(pixels)
+
+
+def test_a_store_becomes_a_store_with_labels(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    (path,) = pipeline.predict(model, [source], tmp_path / "out")
+    assert path == tmp_path / "out/a.ome.zarr"
+    assert is_valid(path)
+    image = read_image(as_file(path))
+    np.testing.assert_array_equal(image.pixels[0], pixels)
+    assert (image.spacing, image.unit) == ((0.5, 0.25), "um")
+    mask = read_mask(as_file(path / "labels/segmentation"))
+    expected = in_memory(model, pixels)
+    assert 0.05 < expected.mean() < 0.95
+    assert ((mask > 0) == (expected > 0)).mean() > 0.99  # windows in memory blend where blocks do not
+    assert set(np.unique(mask)) == {0, 255}, "the values of the training masks"
+    assert open_image(as_file(path / "labels/segmentation")).spacing == (0.5, 0.25)
+    assert ome_zarr.label_names(source) == ()
+
+
+def test_into_its_own_store_go_the_labels_alone(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    before = (source / "0").stat().st_mtime_ns
+    for _ in range(2):  # what was predicted before is replaced
+        assert pipeline.predict(model, [source], source) == [source]
+    assert is_valid(source)
+    assert ome_zarr.label_names(source) == ("segmentation",)
+    assert (source / "0").stat().st_mtime_ns == before
+    assert read_mask(as_file(source / "labels/segmentation")).any()
+
+
+def test_the_recipe_names_the_labels(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    loaded = load_model(model)
+    named = Model(loaded.network, loaded.card.model_copy(update={"recipe": "nuclei"}))
+    save_model(named, tmp_path / "named")
+    source = stored(tmp_path / "a.zarr", pixels)
+    pipeline.predict(tmp_path / "named", [source], source)
+    assert is_valid(source, "nuclei")
+
+
+def test_labels_of_others_are_not_replaced(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    ome_zarr.write_labels(source, "segmentation", pixels // 2)
+    with pytest.raises(DatasetError, match="labels 'segmentation' that no prediction made"):
+        pipeline.predict(model, [source], source)
+    np.testing.assert_array_equal(read_mask(as_file(source / "labels/segmentation")), pixels // 2)
+
+
+@pytest.mark.parametrize("out", ["out", "out/a.ome.zarr"])
+def test_stores_of_others_are_not_replaced(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8], out: str
+) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    other = stored(tmp_path / "out/a.ome.zarr", pixels // 2)
+    with pytest.raises(DatasetError, match="a file or folder that no prediction made"):
+        pipeline.predict(model, [source], tmp_path / out)
+    np.testing.assert_array_equal(read_image(as_file(other)).pixels[0], pixels // 2)
+
+
+def test_what_was_predicted_before_is_replaced(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    first, second = (stored(tmp_path / name / "a.ome.zarr", pixels[:n, :n]) for name, n in (("1", 90), ("2", 70)))
+    for source, side in ((first, 90), (second, 70)):
+        (path,) = pipeline.predict(model, [source], tmp_path / "out.ome.zarr")
+        assert open_image(as_file(path)).shape == (side, side)
+        assert is_valid(path)
+
+
+def test_one_store_holds_one_image(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    sources = [stored(tmp_path / f"{name}.ome.zarr", pixels) for name in "ab"]
+    with pytest.raises(DatasetError, match="2 images"):
+        pipeline.predict(model, sources, tmp_path / "out.ome.zarr")
+    assert len(pipeline.predict(model, sources, tmp_path / "out")) == 2
+
+
+def test_nothing_stays_of_what_cannot_be_predicted(model: Path, tmp_path: Path) -> None:
+    ome_zarr.write(tmp_path / "flat.ome.zarr", Image(np.zeros((5, 40, 40), np.uint8)))
+    ome_zarr.write(tmp_path / "deep.ome.zarr", Image(np.zeros((1, 9, 40, 40), np.uint8)))
+    with pytest.raises(DatasetError, match="2 of 2 images that cannot be predicted") as error:
+        pipeline.predict(model, [tmp_path / "flat.ome.zarr", tmp_path / "deep.ome.zarr"], tmp_path / "out")
+    assert "flat.ome.zarr" in str(error.value)
+    assert "deep.ome.zarr" in str(error.value)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_probabilities_are_made_in_memory(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    (path,) = pipeline.predict(model, [source], tmp_path / "out", probabilities=True)
+    assert path.name == "a.tif"
+    assert tifffile.imread(tmp_path / "out/a_probabilities.tif").squeeze().shape == pixels.shape
+
+
+def test_an_image_too_large_for_the_memory_becomes_a_store(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "slide.tif", pixels, tile=(64, 64), compression="zlib")
+    assert pipeline.predict(model, [tmp_path / "slide.tif"], tmp_path / "out")[0].name == "slide.tif"
+    monkeypatch.setattr(store_prediction, "SHARE_OF_MEMORY", 1e-9)
+    (path,) = pipeline.predict(model, [tmp_path / "slide.tif"], tmp_path / "out")
+    assert path.name == "slide.ome.zarr"
+    assert is_valid(path)
+    mask = read_mask(as_file(path / "labels/segmentation"))
+    assert (mask == read_mask(as_file(tmp_path / "out/slide.tif"))).mean() > 0.99
+
+
+def test_a_model_of_one_size_predicts_stores_in_memory(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    loaded = load_model(model)
+    plan = loaded.card.plan.model_copy(update={"resize": (64, 64)})
+    fixed = Model(loaded.network, loaded.card.model_copy(update={"plan": plan}))
+    save_model(fixed, tmp_path / "fixed")
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    (path,) = pipeline.predict(tmp_path / "fixed", [source], tmp_path / "out")
+    mask = read_mask(as_file(path / "labels/segmentation"))
+    np.testing.assert_array_equal(mask > 0, in_memory(tmp_path / "fixed", pixels) > 0)
