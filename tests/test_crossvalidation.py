@@ -9,6 +9,7 @@ import yaml
 
 from seglet import pipeline
 from seglet.core.events import Event
+from seglet.crossvalidation import share_of_fold
 from seglet.metrics.scores import read_scores
 from seglet.model import load_model
 from seglet.networks.ensemble import Ensemble
@@ -69,6 +70,20 @@ def test_the_report_is_written_anew_from_the_masks(folds_run: Run) -> None:
     before = folds_run.report.read_text(encoding="utf-8")
     assert "fold 1" in before
     assert pipeline.report(folds_run.folder) == folds_run.report
+
+
+def test_folds_leave_each_other_the_time_to_be_scored() -> None:
+    """Five folds of 100 s that train for 70 s and are scored for 30 s, but all of them after the last."""
+    spent = 0.0
+    for number in range(1, 6):
+        spent += share_of_fold(500, 500 - spent, number, 5) - 30
+    assert 500 - spent == 5 * 30
+
+
+def test_a_fold_that_took_longer_takes_from_all_that_follow() -> None:
+    assert share_of_fold(500, 320, 2, 5) == 80
+    assert share_of_fold(500, 500, 4, 5) == 100, "resumed: the others had their time before"
+    assert share_of_fold(500, -20, 5, 5) == 1
 
 
 def test_a_resumed_run_trains_only_what_is_missing(

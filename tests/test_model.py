@@ -339,7 +339,9 @@ def test_models_that_see_images_differently_make_no_ensemble(changed: dict[str, 
 
 
 def test_sizes_of_training_may_differ_in_an_ensemble() -> None:
-    other = _card(plan=_plan(batch_size=3, training_memory=9))
+    other = _card(
+        plan=_plan(batch_size=3, training_memory=9, image_memory=7, reading="disk", steps=(0.5, 0.5))
+    )
     assert ensemble_of([_trained(), untrained(other)]).card.members == 2
 
 

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image as Picture
 
 import seglet
-from seglet import pipeline, planning, running
+from seglet import pipeline, reading, running
 from seglet.core.errors import ConfigError, DatasetError, ModelError, TrainingError
 from seglet.core.events import Event
 from seglet.core.image import Sample
@@ -110,7 +110,7 @@ def test_preparing_images_counts_against_the_budget(
         assert args[3].fit.budget_s + time.monotonic() - began < 60.1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(planning, "preprocess", slow)
+    monkeypatch.setattr(reading, "preprocess", slow)
     monkeypatch.setattr(running, "fit", fit)
     monkeypatch.setattr(running, "LARGEST_RESERVE", 0)
     began = time.monotonic()

@@ -5,13 +5,22 @@ import numpy as np
 import pytest
 
 from seglet.core.events import Event, quiet
-from seglet.core.image import IGNORE, Sample
+from seglet.core.image import IGNORE, Sample, StoredSample
+from seglet.data.crops import Crop, choose_crops
+from seglet.io.pixels import in_memory
 from seglet.model import Model, load_model
 from seglet.planning import Planned, make_planned
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.recipe import read_recipe
-from seglet.scoring import predict_all, predict_sample, seconds_to_score, with_threshold
+from seglet.scoring import (
+    chosen_for_threshold,
+    predict_all,
+    predict_piece,
+    predict_sample,
+    seconds_to_score,
+    with_threshold,
+)
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +103,57 @@ def test_samples_are_predicted_one_by_one_at_their_own_size(planned: Planned, mo
 def test_the_time_of_scoring_grows_with_the_pixels(planned: Planned, model: Model) -> None:
     one, many = planned.part("test"), planned.part("test") * 2000
     assert 0 < seconds_to_score(model, one) < seconds_to_score(model, many)
+
+
+def on_disk(sample: Sample, side: int) -> list[Crop]:
+    """Windows of a sample, as if it stood on disk."""
+    labels = np.asarray(sample.labels)
+    whole = StoredSample(sample.id, in_memory(sample.image), lambda box: labels[box])
+    return list(choose_crops(whole, (side, side), 100))
+
+
+def test_a_window_is_predicted_with_its_surroundings(planned: Planned, model: Model) -> None:
+    sample = planned.part("test")[0]
+    engine = TorchEngine(model, "fp32")
+    expected = predict_image(sample.image, model, engine)
+    crops = on_disk(sample, 32)
+    assert len(crops) == 4
+    for crop in crops:
+        read, found = predict_piece(crop, model, engine)
+        assert read.id == found.id == crop.id
+        assert found.probabilities is not None
+        difference = np.zeros(sample.image.shape, np.float32)
+        difference[crop.region.slices] = found.probabilities[0] - expected[0][crop.region.slices]
+        assert np.abs(difference[10:-10, 10:-10]).max() < 1e-3, (
+            "at the image's border both mirror, not as far"
+        )
+        np.testing.assert_array_equal(read.labels, np.asarray(sample.labels)[crop.region.slices])
+
+
+def test_the_threshold_of_windows_is_that_of_their_images(planned: Planned, model: Model) -> None:
+    samples = planned.part("train")
+    crops = [crop for sample in samples for crop in on_disk(sample, 32)]
+    told: list[Event] = []
+    chosen = with_threshold(model, crops, told.append).card
+    assert chosen.threshold == pytest.approx(with_threshold(model, samples, quiet).card.threshold, abs=0.02)
+    assert f"{len(crops)} windows of training and validation images" in chosen.threshold_from
+    assert len(chosen_for_threshold(crops * 20)) == 48
+    assert len(chosen_for_threshold(samples * 20)) == 12
+
+
+def test_windows_are_told_and_cost_their_surroundings_too(planned: Planned, model: Model) -> None:
+    sample = planned.part("test")[0]
+    crops = on_disk(sample, 32)
+    told: list[Event] = []
+    assert len(list(predict_all(model, crops, told.append))) == 4
+    assert told[-1].message == "4 windows"
+    assert seconds_to_score(model, crops * 2000) > seconds_to_score(model, [sample])
+
+
+def test_of_very_many_pixels_a_part_chooses_the_same_threshold(
+    planned: Planned, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = planned.part("train")
+    exact = with_threshold(model, samples, quiet).card.threshold
+    monkeypatch.setattr("seglet.scoring.MOST_PIXELS", 1000)
+    assert with_threshold(model, samples, quiet).card.threshold == pytest.approx(exact, abs=0.1)

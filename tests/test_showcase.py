@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from seglet.core.events import quiet
 from seglet.core.image import IGNORE
@@ -10,7 +11,8 @@ from seglet.data.synthetic import make_dataset
 from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.protocols import PROTOCOLS
 from seglet.metrics.scores import Scores
-from seglet.planning import Planned, make_planned
+from seglet.patches.sampler import PatchSampler
+from seglet.planning import Planned, make_planned, prepare_all
 from seglet.recipe import read_recipe
 from seglet.report.content import ReportContent
 from seglet.showcase import N_PREVIEWED, data_facts, gather_report
@@ -81,6 +83,24 @@ def test_patches_are_those_of_the_first_step(planned: Planned) -> None:
     assert len(preview.patches) == N_PREVIEWED
     assert all(image.shape == (32, 32, 3) and labels.shape == (32, 32) for image, labels in preview.patches)
     np.testing.assert_array_equal(preview.original_labels, planned.part("train")[0].labels)
+
+
+def test_patches_are_turned_as_in_training(planned: Planned) -> None:
+    """By the spacing of the grid: pixels four times as long as wide."""
+    stretched = replace(planned, plan=planned.plan.model_copy(update={"steps": (4.0, 1.0)}))
+    recipe = planned.recipe
+    sampler = PatchSampler(
+        prepare_all(planned.part("train"), planned.plan),
+        (32, 32),
+        N_PREVIEWED,
+        recipe.patches,
+        seed=recipe.fit.seed,
+        device=torch.device("cpu"),
+        spacing=(4.0, 1.0),
+    )
+    preview = content(stretched, (0, 0, 0, 0)).augmentation
+    assert preview is not None
+    np.testing.assert_array_equal(np.stack([shown for _, shown in preview.patches]), sampler.batch(0).labels)
 
 
 def test_patches_are_of_the_first_image_with_a_labelled_pixel(cells: Path, tiny: tuple[str, ...]) -> None:

@@ -112,7 +112,9 @@ def test_stores_of_others_are_not_replaced(
 def test_what_was_predicted_before_is_replaced(
     model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
 ) -> None:
-    first, second = (stored(tmp_path / name / "a.ome.zarr", pixels[:n, :n]) for name, n in (("1", 90), ("2", 70)))
+    first, second = (
+        stored(tmp_path / name / "a.ome.zarr", pixels[:n, :n]) for name, n in (("1", 90), ("2", 70))
+    )
     for source, side in ((first, 90), (second, 70)):
         (path,) = pipeline.predict(model, [source], tmp_path / "out.ome.zarr")
         assert open_image(as_file(path)).shape == (side, side)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from seglet.core.events import Event, Tell
 from seglet.core.storage import write_text
-from seglet.data.crops import images_of
+from seglet.data.crops import Piece, images_of
 from seglet.data.folds import folds_to_text
 from seglet.data.splits import Split, split_to_text
 from seglet.metrics.evaluate import Scores, evaluate
@@ -22,7 +22,8 @@ HELD_OUT = "test_scores"  # of the ensemble, on the test part that stayed out of
 def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tell) -> tuple[Model, Scores]:
     """Train one model a fold, score each on its own fold, and keep their ensemble as the run's model.
 
-    Every fold gets the same share of the time. A fold whose model is finished is not trained again.
+    Every fold gets the same share of the time, and leaves of it what its part of the scoring takes. A fold
+    whose model is finished is not trained again.
 
     Parameters
     ----------
@@ -45,14 +46,15 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
     started = time.monotonic()
     write_text(run.folds, folds_to_text(planned.folds))
     models: list[Model] = []
+    held_out, n_folds = planned.part("test"), len(planned.folds)
     for number, fold in enumerate(planned.folds, start=1):
-        tell(Event("fold", f"{number} of {len(planned.folds)}, tested on {_named(fold)}"))
-        share = max(ends - REPORT_S - time.monotonic(), 1.0) / (len(planned.folds) - len(models))
-        models.append(_train_fold(planned.of_fold(fold), run.fold(number), share, resume, tell))
+        tell(Event("fold", f"{number} of {n_folds}, tested on {_named(fold)}"))
+        scored = [*planned.pieces(fold.test), *held_out]  # each member of the ensemble sees what is held out
+        share = share_of_fold(ends - REPORT_S - started, ends - REPORT_S - time.monotonic(), number, n_folds)
+        models.append(_train_fold(planned.of_fold(fold), run.fold(number), share, scored, resume, tell))
     ensemble = ensemble_of(models)
     save_model(ensemble, run.model)
     scores = score_run(fold_pairs(planned, models, tell), planned, run, None)
-    held_out = planned.part("test")
     if held_out:
         protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
         pairs = predict_all(ensemble, held_out, tell)
@@ -62,20 +64,37 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
     return finish(run, planned, ensemble, scores, None, time.monotonic() - started), scores
 
 
+def share_of_fold(all_s: float, left_s: float, number: int, n_folds: int) -> float:
+    """Time of a fold in seconds: an equal share, or of what is left where those before it took longer.
+
+    Whatever these left of their shares is not given away: their images are scored after the last fold.
+
+    Parameters
+    ----------
+    all_s, left_s : float
+        Time of all folds, and what is left of it.
+    number, n_folds : int
+        Which fold, counted from 1, and of how many.
+    """
+    return max(min(all_s / n_folds, left_s / (n_folds - number + 1)), 1.0)
+
+
 def fold_pairs(planned: Planned, models: Sequence[Model], tell: Tell) -> Pairs:
     """Each fold's cases, predicted by the model that has not seen them."""
     for fold, model in zip(planned.folds, models, strict=True):
         yield from predict_all(model, planned.pieces(fold.test), tell)
 
 
-def _train_fold(planned: Planned, run: Run, share_s: float, resume: bool, tell: Tell) -> Model:
+def _train_fold(
+    planned: Planned, run: Run, share_s: float, scored: Sequence[Piece], resume: bool, tell: Tell
+) -> Model:
     if resume and run.facts.is_file():
         return load_model(run.folder)
     if not run.folder.exists():
         start_run(run.folder)
     write_text(run.split, split_to_text(planned.split))
     started = time.monotonic()
-    model, outcome = fit_planned(planned, run, started + share_s, planned.part("test"), resume, tell)
+    model, outcome = fit_planned(planned, run, started + share_s, scored, resume, tell)
     write_run_facts(run, planned, outcome, time.monotonic() - started)
     return model
 

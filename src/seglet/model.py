@@ -149,7 +149,7 @@ def ensemble_of(models: Sequence[Model]) -> Model:
 
 def _sight(card: ModelCard) -> dict[str, Any]:
     """All of a card that the members of an ensemble have in common."""
-    of_training = {"batch_size", "training_memory"}
+    of_training = {"batch_size", "training_memory", "image_memory", "reading", "steps"}
     return card.model_dump(include={"network", "labels", "predict"}) | card.plan.model_dump(
         exclude=of_training
     )

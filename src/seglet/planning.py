@@ -181,7 +181,9 @@ def _decide(facts: Sequence[CaseFacts], said: PlanConfig, reading: Reading) -> t
 def _resolve(recipe: Recipe, dataset: Dataset, fingerprint: Fingerprint, plan: Plan) -> Recipe:
     """The recipe with every setting said."""
     protocol = choose_protocol(recipe.protocol, dataset).name
-    augment = recipe.patches.augment.settled(plan.patch_size, is_oriented=fingerprint.is_oriented)
+    augment = recipe.patches.augment.settled(
+        plan.patch_size, is_oriented=fingerprint.is_oriented, spacing=plan.steps
+    )
     patches = recipe.patches.model_copy(update={"augment": augment})
     return recipe.model_copy(
         update={"plan": plan.settings, "patches": patches, "layout": dataset.layout, "protocol": protocol}

@@ -25,6 +25,7 @@ Pairs = Iterator[tuple[Sample, Prediction]]
 
 N_THRESHOLD_IMAGES = 12  # enough pixels for a threshold to two digits; more would only cost time
 N_THRESHOLD_CROPS = 48  # these are small
+MOST_PIXELS = 4_000_000  # looked at of one image
 
 
 def predict_sample(sample: Sample, model: Model, engine: TorchEngine, tell: Tell = quiet) -> Prediction:
@@ -60,7 +61,7 @@ def with_threshold(model: Model, pieces: Sequence[Piece], tell: Tell) -> Model:
     for number, piece in enumerate(chosen):
         tell(Event("threshold", done=number, total=len(chosen)))
         sample, predicted = predict_piece(piece, model, engine)
-        counted = _counted(sample)
+        counted = _few(_counted(sample))
         truths.append(np.asarray(sample.labels)[counted] == 1)
         scores.append(np.asarray(predicted.probabilities)[0][counted])
     threshold = _rarer_class_threshold(np.concatenate(truths), np.concatenate(scores))
@@ -125,6 +126,15 @@ def _rarer_class_threshold(truth: NDArray[np.bool_], scores: NDArray[np.float32]
     if truth.mean() <= 0.5:
         return best_threshold(truth, scores)
     return 1 - best_threshold(~truth, 1 - scores)
+
+
+def _few(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A random part of the pixels where they are too many."""
+    step = min(-(-int(np.count_nonzero(pixels)) // MOST_PIXELS), 255)
+    if step <= 1:
+        return pixels
+    drawn = np.random.default_rng(0).integers(0, step, pixels.shape, np.uint8)
+    return np.asarray(pixels & (drawn == 0), np.bool_)
 
 
 def _counted(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

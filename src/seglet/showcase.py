@@ -215,6 +215,7 @@ def _augmentation(planned: Planned) -> AugmentationPreview:
         recipe.patches,
         seed=recipe.fit.seed,
         device=torch.device("cpu"),
+        spacing=plan.steps,
     )
     batch = sampler.batch(0)
     low, high = np.percentile(prepared.image, (0.5, 99.5))

@@ -69,6 +69,20 @@ def test_boxes_are_those_of_the_whole(tmp_path: Path) -> None:
     np.testing.assert_array_equal(opened.load().pixels[1:], pixels[:, 0])
 
 
+def test_channels_that_lie_otherwise_are_turned_to_the_first(tmp_path: Path) -> None:
+    upright, mirrored = np.eye(3), np.diag([1.0, -1.0, 1.0])
+    pixels = RNG.integers(0, 200, (2, 1, 4, 5, 6)).astype(np.int16)
+    files = []
+    for k, (values, direction, y) in enumerate(
+        [(pixels[0], upright, 0.0), (pixels[1][:, :, ::-1], mirrored, 8.0)]
+    ):
+        grid = ((3.0, 2.0, 1.0), "mm", (0.0, y, 0.0), tuple(direction.ravel().tolist()))
+        write_image(tmp_path / f"{k}.nii.gz", Image(np.ascontiguousarray(values), *grid))
+        files.append(as_file(tmp_path / f"{k}.nii.gz"))
+    image = read_case_image(Case("x", tuple(files)))
+    np.testing.assert_array_equal(image.pixels, pixels[:, 0])
+
+
 @pytest.mark.data
 def test_four_real_contrasts_are_four_channels(data_folder: Path) -> None:
     files = sorted((data_folder / "msles" / "patient07").glob("*brain*.nii.gz"))

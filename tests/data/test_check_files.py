@@ -1,5 +1,6 @@
 """Which files are missing or cannot be read, and what there is to split by."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from seglet.core.errors import FormatError, GeometryError
@@ -40,6 +41,22 @@ def test_a_case_with_fewer_channels_is_named() -> None:
     (found,) = check_files(Dataset(ROOT, LAYOUT, (both, one)), [Chart(both), Chart(one)])
     assert (found.code, found.files) == ("missing-channel", ("data/b_0.png",))
     assert "the 2 channels" in found.message
+
+
+def test_few_groups_guessed_from_names_are_a_warning() -> None:
+    cases = [case(f"s{k % 2}_{k}", group=str(k % 2)) for k in range(10)]
+    layout = LAYOUT.model_copy(update={"group": "s{number}_*"})
+    (warning, _) = check_groups(Dataset(ROOT, layout, tuple(cases)))
+    assert (warning.severity, warning.code) == ("warning", "groups")
+    assert warning.message == "Cases are split by s{number}_*, and of these there are only 2: 0, 1."
+    assert "layout.group=''" in warning.remedy
+
+
+def test_a_table_of_fields_of_view_alone_says_so() -> None:
+    cases = tuple(replace(case(f"{k}", fov=file(f"fov/{k}.png")), labels=()) for k in range(3))
+    dataset = Dataset(ROOT, Layout(table=Path("cases.csv")), cases)
+    (found,) = (one for one in check_files(dataset, [Chart(one) for one in cases]) if one.code == "no-labels")
+    assert "label" in found.remedy
 
 
 def test_groups_are_counted_in_what_was_read() -> None:

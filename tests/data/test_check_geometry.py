@@ -28,6 +28,7 @@ IMAGE = Place((10, 20, 30), (3.0, 1.0, 1.0), "mm", (5.0, 6.0, 7.0), UPRIGHT)
         (replace(IMAGE, origin=(5.0, 6.0, 8.0)), "grid"),
         (replace(IMAGE, origin=(6.0, 6.0, 7.0)), "same"),
         (replace(IMAGE, direction=MIRRORED), "orientation"),
+        (replace(IMAGE, spacing=(1.0, 1.0, 1.0), origin=(0.0, 0.0, 0.0), direction=MIRRORED), "grid"),
         (replace(IMAGE, shape=(20, 10, 30), direction=TURNED), "orientation"),
         (replace(IMAGE, direction=TURNED), "geometry"),
         (Place((30, 20, 10)), "transposed"),
@@ -65,6 +66,18 @@ def test_each_kind_of_misfit_is_one_finding_with_its_files() -> None:
     found = {one.code: one for one in check_geometry(charts)}
     assert found["orientation"].files == ("data/a_mask.nii", "data/b_mask.nii")
     assert found["geometry"].message == "Found 30x20x9 voxels, expected 30x20x10 voxels as in data/c.nii."
+
+
+def test_volumes_among_flat_images_are_an_error() -> None:
+    flat = Place((20, 30))
+    found = list(check_geometry([chart("a", flat, flat), chart("b", flat, flat), chart("c", IMAGE, IMAGE)]))
+    assert [(one.code, one.files) for one in found if one.severity == "error"] == [("axes", ("data/c.nii",))]
+
+
+def test_a_flat_mask_of_a_stack_says_what_its_pages_were_taken_for() -> None:
+    found = next(iter(check_geometry([chart("a", Place((3, 20, 30)), Place((20, 30)))])))
+    assert (found.code, found.severity) == ("geometry", "error")
+    assert "axes CYX" in found.remedy
 
 
 def test_missing_spacing_matters_in_volumes_and_where_it_is_mixed() -> None:

@@ -1,9 +1,11 @@
 """Masks unlike the others: written otherwise, shifted, inverted, or nearly without a class."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from seglet.core.image import Image, LabelClass, Labels
 from seglet.data.cases import Case
@@ -45,15 +47,33 @@ def test_two_ways_of_one_class_are_mixed_but_classes_are_not() -> None:
 
 
 def test_the_rarer_way_of_writing_is_named() -> None:
-    (found,) = check_writing(looks(disk(), disk(1, 1), disk(2)))
+    (found,) = check_writing(looks(disk(), disk(1, 1), disk(2)), BINARY)
     assert (found.code, found.files) == ("mixed-encodings", ("data/1.png",))
+
+
+def test_hard_masks_below_the_threshold_of_soft_ones_are_named() -> None:
+    soft = ndimage.gaussian_filter(disk(), 1)
+    labels = BINARY.model_copy(update={"threshold": 127.5})
+    (found,) = check_writing(looks(soft, disk(1, 1), soft, disk() * 0, disk(3)), labels)
+    assert (found.severity, found.code, found.files) == ("error", "mixed-encodings", ("data/1.png",))
+
+
+def test_classes_in_jpeg_are_an_error_but_two_classes_are_not() -> None:
+    noise = np.random.default_rng(0).integers(-3, 4, (40, 40))
+    mask = (disk(0, 100) + disk(5, 100) + noise).clip(0, 255).astype(np.uint8)
+    look = replace(looks(mask)[0], file=File(Path("data"), "0.jpg"))
+    classes = tuple(LabelClass(name=f"c{v}", value=v) for v in look.survey.values.tolist())
+    found = [one for one in check_masks(charts([look]), Labels(classes=classes)) if one.severity == "error"]
+    assert [(one.code, one.files) for one in found] == [("values", ("data/0.jpg",))]
+    binary = BINARY.model_copy(update={"threshold": 127.5})
+    assert not [one for one in check_masks(charts([look]), binary) if one.severity == "error"]
 
 
 def test_shifted_values_are_found_among_others_that_begin_at_0() -> None:
     three = disk(0, 1) + disk(3, 1)
     assert [look.file.name for look in find_shifted(looks(three, three, three + 1))] == ["2.png"]
     assert find_shifted(looks(three, three + 1, three + 1)) == []
-    (found,) = check_writing(looks(three + 1, three + 1))
+    (found,) = check_writing(looks(three + 1, three + 1), BINARY)
     assert (found.code, found.severity) == ("off-by-one", "warning")
 
 

@@ -92,6 +92,13 @@ def test_the_split_of_a_dataset_is_kept_and_unlabelled_cases_keep_their_part(cel
     assert divided(given, labels, SplitConfig()) == given
 
 
+def test_that_overlaps_of_mask_files_are_lost_is_told(tmp_path: Path) -> None:
+    dataset, labels = understood(make_dataset(tmp_path / "d", layout="kaggle", n_images=1, shape=(40, 48)))
+    told: list[Event] = []
+    write_as("pairs", dataset, labels, tmp_path / "out", told.append)
+    assert any("overlap" in one.message for one in told)
+
+
 def test_cases_in_no_part_are_left_out_and_that_is_said(cells: Path) -> None:
     dataset, labels = understood(cells)
     told: list[Event] = []

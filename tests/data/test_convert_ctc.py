@@ -9,7 +9,7 @@ import tifffile
 
 from same_data import assert_same_data, understood
 from seglet.core.errors import DatasetError
-from seglet.core.events import quiet
+from seglet.core.events import Event, quiet
 from seglet.data.cases import find_cases
 from seglet.data.convert_ctc import write_ctc
 from seglet.data.synthetic import make_dataset
@@ -35,6 +35,17 @@ def test_groups_become_sequences(tmp_path: Path) -> None:
     assert outlined.dtype == np.uint16
     assert np.array_equal(outlined, tifffile.imread(tmp_path / "out/01_GT/TRA/man_track000.tif"))
     assert_same_data((dataset, labels), understood(tmp_path / "out"))
+
+
+def test_what_has_no_place_is_told(tmp_path: Path) -> None:
+    dataset, labels = understood(
+        make_dataset(tmp_path / "d", "cells", "kaggle-zip", n_images=1, shape=(40, 48))
+    )
+    assert labels is not None
+    cases = tuple(replace(case, second=case.labels[0]) for case in dataset.cases)
+    told: list[Event] = []
+    write_ctc(replace(dataset, cases=cases), labels, tmp_path / "out", told.append)
+    assert any("second observer" in one.message for one in told)
 
 
 def test_without_our_own_words_it_is_still_a_dataset_of_the_challenge(tmp_path: Path) -> None:

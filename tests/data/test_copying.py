@@ -37,6 +37,14 @@ def test_a_folder_and_an_archive_are_copied_byte_by_byte(tmp_path: Path) -> None
         assert (out / "images" / "a.png").read_bytes() == (tmp_path / "data/images/a.png").read_bytes()
 
 
+def test_absolute_names_in_an_archive_stay_inside_of_the_copy(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("/images/0.png", b"pixels")
+    dataset = Dataset(tmp_path / "x.zip", LAYOUT, ())
+    (file,) = all_files(dataset)
+    assert place_in_copy(file, dataset) == Path("images/0.png")
+
+
 def test_a_zarr_folder_is_copied_whole(tmp_path: Path) -> None:
     (tmp_path / "data" / "a.zarr" / "0" / "c").mkdir(parents=True)
     (tmp_path / "data" / "a.zarr" / "zarr.json").write_text("{}")

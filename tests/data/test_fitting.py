@@ -9,7 +9,15 @@ import pytest
 from seglet.core.errors import GeometryError
 from seglet.core.image import Image
 from seglet.core.orientation import turn, turn_back, upright
-from seglet.data.fitting import check_size, extent, frame_of, open_page, read_fitting, values_of
+from seglet.data.fitting import (
+    check_size,
+    extent,
+    frame_of,
+    in_order_of,
+    open_page,
+    read_fitting,
+    values_of,
+)
 from seglet.io.files import open_mask, read_image, write_image
 from seglet.io.listing import as_file
 from seglet.io.sources import File
@@ -42,6 +50,25 @@ def test_masks_in_all_48_orientations_come_onto_their_image(tmp_path: Path) -> N
         values = turn_back(turn(VALUES, wanted), upright(direction))
         mask = volume(tmp_path / f"{k}.nii.gz", np.ascontiguousarray(values), direction)
         np.testing.assert_array_equal(read_fitting(mask, frame), VALUES)
+
+
+def test_a_mask_saved_without_a_grid_is_not_turned(tmp_path: Path) -> None:
+    mirrored = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0)
+    write_image(tmp_path / "i.nii.gz", Image(VALUES[None], (2.0, 0.7, 0.7), "mm", (9.0, 8.0, 7.0), mirrored))
+    image = as_file(tmp_path / "i.nii.gz")
+    mask = volume(tmp_path / "m.nii.gz", VALUES)
+    np.testing.assert_array_equal(read_fitting(mask, frame_of(read_image(image), image)), VALUES)
+
+
+def test_boxes_of_a_turned_volume_are_those_of_the_whole(tmp_path: Path) -> None:
+    image = open_mask(volume(tmp_path / "image.nii.gz", VALUES * 0))
+    for k, direction in enumerate(orientations()):
+        values = turn_back(turn(VALUES, upright(image.direction)), upright(direction))
+        stored = open_mask(volume(tmp_path / f"{k}.nii", np.ascontiguousarray(values), direction))
+        turned = in_order_of(stored, image)
+        box = (slice(1, 3), slice(0, 3), slice(2, 5))
+        np.testing.assert_array_equal(turned.read(box)[0], VALUES[box])
+        assert (turned.shape, turned.direction) == (image.shape, image.direction)
 
 
 def test_an_orientation_that_would_not_fit_is_not_followed(tmp_path: Path) -> None:

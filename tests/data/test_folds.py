@@ -74,6 +74,29 @@ def test_a_said_test_part_stays_out_of_all_folds() -> None:
     }
 
 
+def test_named_validation_cases_validate_in_every_fold_and_are_never_tested() -> None:
+    for rule in ("003", ("003", "004"), "00[3-4]"):
+        config = SplitConfig(validation=rule, folds=3)
+        folds = make_folds(make_cases(16), config, 3)
+        named = ids(folds[0].validation)
+        assert named in ({"003"}, {"003", "004"})
+        assert all(ids(fold.validation) == named for fold in folds)
+        assert sorted(case.id for fold in folds for case in fold.test) == sorted(
+            {f"{k:03}" for k in range(16)} - named
+        )
+        assert all(len(fold.train) + len(fold.test) == 16 - len(named) for fold in folds)
+
+
+@pytest.mark.parametrize("rule", ["first 6", "00[0-5]"])
+def test_folds_are_made_of_those_that_are_said_to_train(rule: str) -> None:
+    folds = make_folds(make_cases(16), SplitConfig(train=rule, folds=3), 3)
+    assert {case.id for fold in folds for case in (*fold.train, *fold.validation, *fold.test)} == {
+        f"{k:03}" for k in range(6)
+    }
+    with pytest.raises(ConfigError, match="at most 6"):
+        choose_folds(make_cases(16), SplitConfig(train=rule, folds=8))
+
+
 def test_more_folds_than_groups_are_refused() -> None:
     with pytest.raises(ConfigError, match="at most 3"):
         choose_folds(make_cases(9, per_group=3), SplitConfig(folds=5))

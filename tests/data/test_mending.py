@@ -6,7 +6,8 @@ import pytest
 from seglet.core.image import Image, LabelClass, Labels
 from seglet.core.orientation import turn, upright
 from seglet.data.looks import Place
-from seglet.data.mending import fill_undefined, mend_mask, with_channels
+from seglet.data.mending import fill_undefined, mend_mask, onto, with_channels
+from seglet.io.pixels import in_memory
 
 FLAT = Place((3, 4))
 BINARY = Labels(
@@ -28,6 +29,8 @@ MASK[1, 1:3] = 255
         (np.where(MASK > 0, 40, 200).astype(np.uint8), ["soft-mask", "inverted"]),
         ((255 - MASK).T, ["transposed", "inverted"]),
         (MASK, ["grid"]),
+        (np.where(MASK > 0, 200, 40).astype(np.uint8), ["mixed-encodings", "soft-mask"]),
+        (1 - MASK // 255, ["mixed-encodings", "inverted"]),
     ],
 )
 def test_a_mask_becomes_what_was_meant(damaged: np.ndarray, codes: list[str]) -> None:
@@ -48,6 +51,13 @@ def test_a_volume_is_turned_to_the_axes_of_its_image() -> None:
     mended = mend_mask(values, ["orientation"], None, own, image)
     assert mended.shape == image.shape
     assert np.array_equal(turn(mended, upright(image.direction)), turn(values, upright(own.direction)))
+
+
+def test_a_channel_is_put_on_the_grid_of_the_first() -> None:
+    first = in_memory(Image(np.zeros((1, 2, 3), np.uint8), (2.0, 1.0), "um"))
+    channel = onto(Image(np.arange(6, dtype=np.uint8).reshape(1, 3, 2)), first)
+    assert channel.pixels.tolist() == [[[0, 2, 4], [1, 3, 5]]]
+    assert (channel.spacing, channel.unit) == ((2.0, 1.0), "um")
 
 
 def test_undefined_pixels_become_the_median_of_their_channel() -> None:

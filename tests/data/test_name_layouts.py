@@ -27,7 +27,8 @@ def test_pairs_are_found(text: str, image: str, labels: str) -> None:
          "{id}/{id}_{channel}.*", "{id}/{id}_seg.*"),
         ("B1_flair.nii.gz B1_t1.nii.gz B1_seg.nii.gz", "{id}_{channel}.*", "{id}_seg.*"),
         ("s/B-1-t1c.nii.gz s/B-1-t2f.nii.gz s/B-1-seg.nii.gz", "s/{id}-{channel}.*", "s/{id}-seg.*"),
-        ("p/FLAIR_N4.nii p/T1_N4.nii p/GOLD_STANDARD_N4.nii q/FLAIR_N4.nii q/T1_N4.nii q/GOLD_STANDARD_N4.nii",
+        ("p/FLAIR_N4.nii p/T1_N4.nii p/GOLD_STANDARD_N4.nii q/FLAIR_N4.nii q/T1_N4.nii "
+         "q/GOLD_STANDARD_N4.nii",
          "{id}/{channel}_N4.*", "{id}/GOLD_STANDARD_N4.*"),
     ],
 )  # fmt: skip

@@ -95,6 +95,65 @@ def test_object_files_without_object_are_left_out(tmp_path: Path) -> None:
     assert "empty-object" not in {one.code for one in again.findings}
 
 
+def test_a_channel_that_lies_otherwise_is_turned_like_the_first(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 500, (2, 6, 20, 24)).astype(np.int16)
+    for k in range(3):
+        for channel, direction in enumerate((UPRIGHT, MIRRORED)):
+            values = pixels[channel] if direction is UPRIGHT else pixels[channel][:, ::-1]
+            origin = (0.0, 0.0 if direction is UPRIGHT else 19.0, 0.0)
+            image = Image(np.ascontiguousarray(values)[None], (3.0, 1.0, 1.0), "mm", origin, direction)
+            (tmp_path / f"data/p{k}").mkdir(parents=True, exist_ok=True)
+            write_image(tmp_path / f"data/p{k}/p{k}_t{channel + 1}.nii.gz", image)
+        grid = ((3.0, 1.0, 1.0), "mm", (0.0, 0.0, 0.0), UPRIGHT)
+        write_image(
+            tmp_path / f"data/p{k}/p{k}_seg.nii.gz", Image((pixels[:1] > 250).astype(np.uint8), *grid)
+        )
+    examination = checked(tmp_path / "data")
+    repair(examination, tmp_path / "copy")
+    again = checked(tmp_path / "copy")
+    assert "orientation" in {one.code for one in examination.findings}
+    assert "orientation" not in {one.code for one in again.findings}
+    second = open_image(as_file(tmp_path / "copy/p0/p0_t2.nii.gz"))
+    assert (second.origin, second.direction) == ((0.0, 0.0, 0.0), UPRIGHT)
+    assert np.array_equal(second.load().pixels[0], pixels[1])
+
+
+def test_a_useless_page_does_not_cost_the_stack(tmp_path: Path) -> None:
+    pages = np.random.default_rng(0).integers(1, 255, (1, 4, 40, 40)).astype(np.uint8)
+    pages[:, 0] = 0
+    pages[:, 3] = pages[:, 2]
+    masks = np.zeros_like(pages)
+    masks[:, :, 8:20, 8:20] = 255
+    (tmp_path / "data").mkdir()
+    write_image(tmp_path / "data/train-volume.tif", Image(pages))
+    write_image(tmp_path / "data/train-labels.tif", Image(masks))
+    log = repair(checked(tmp_path / "data"), tmp_path / "copy")
+    assert len(find_cases(tmp_path / "copy").cases) == 4
+    assert [(one.code, one.is_done) for one in log.repairs] == [("constant", False)]
+
+
+def test_soft_and_hard_masks_are_written_alike(tmp_path: Path) -> None:
+    root = make_dataset(tmp_path / "data", n_images=6, shape=(64, 64))
+    truth = {}
+    for k in range(6):
+        path = root / "masks" / f"{k:03}.png"
+        mask = read_mask(as_file(path)) > 0
+        truth[path.name] = mask
+        soft = np.where(mask, 240, 0) + np.roll(np.where(mask, 15, 0), 1)
+        write_mask(path, mask.astype(np.uint8) if k > 3 else soft.clip(0, 250).astype(np.uint8))
+    for k in range(4):
+        path = root / "masks" / f"{k:03}.png"
+        edge = np.linspace(20, 230, 64).astype(np.uint8)
+        values = read_mask(as_file(path)).astype(np.uint8)
+        values[0] = edge
+        truth[path.name][0] = edge > 125
+        write_mask(path, values)
+    repair(checked(root), tmp_path / "copy")
+    for name, mask in truth.items():
+        assert np.array_equal(read_mask(as_file(tmp_path / "copy" / "masks" / name)), mask * 255)
+    require_sound(checked(tmp_path / "copy"))
+
+
 def test_an_archive_is_repaired_into_a_folder(tmp_path: Path) -> None:
     folder = make_dataset(tmp_path / "data", n_images=4, shape=(48, 48))
     write_mask(folder / "masks" / "001.png", read_mask(as_file(folder / "masks" / "001.png")) // 255)

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from seglet.core.image import IGNORE, Image, LabelClass, Labels
 from seglet.data.cases import Case
 from seglet.data.masks import MaskConfig, understand_masks
 from seglet.data.samples import read_sample
-from seglet.data.stored import open_sample
-from seglet.io.files import write_image
+from seglet.data.stored import bytes_kept, is_cheap_in_parts, open_sample
+from seglet.io.files import open_image, write_image
 from seglet.io.listing import as_file
 from seglet.io.sources import File
 
@@ -110,3 +111,36 @@ def test_flat_images_are_read_in_boxes_too(tmp_path: Path) -> None:
     box = (slice(10, 30), slice(5, 8))
     np.testing.assert_array_equal(opened.image.read(box), PIXELS[:, 0, 10:30, 5:8])
     np.testing.assert_array_equal(opened.read_labels(box), np.searchsorted([0, 7, 200], MASK[0])[box])
+
+
+def test_what_was_never_written_is_known(tmp_path: Path) -> None:
+    for name, dtype in (("i", "u2"), ("m", "u1")):
+        array = zarr.create_array(tmp_path / f"{name}.zarr", shape=(40, 50, 60), chunks=(8,) * 3, dtype=dtype)
+        array[8:16, 16:24, 24:32] = 7
+        if name == "i":
+            array[:, :8] = 1
+    image, mask = as_file(tmp_path / "i.zarr"), as_file(tmp_path / "m.zarr")
+    here, there = (slice(10, 20), slice(20, 30), slice(30, 40)), (slice(0, 40), slice(0, 8), slice(0, 60))
+    opened = open_sample(Case("x", (image,), (mask,)), LABELS)
+    assert (opened.image.is_written(here), opened.is_written(here)) == (True, True)
+    assert (opened.image.is_written(there), opened.is_written(there)) == (True, False)
+    assert not opened.image.is_written((slice(0, 8), slice(30, 50), slice(0, 60)))
+    joined = open_sample(Case("x", (mask, image), (mask,), missing=(1,)), LABELS)
+    assert joined.image.is_written(there)
+    page = open_sample(Case("x", (mask,), (mask,), page=9), LABELS)
+    assert [page.is_written(box) for box in ((slice(16, 17), slice(24, 25)), here[1:])] == [True, True]
+    assert not open_sample(Case("x", (mask,), (mask,), page=2), LABELS).image.is_written(here[1:])
+
+
+def test_small_images_of_any_format_are_cheap_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, mask = stored(tmp_path / "i.nii.gz", PIXELS), stored(tmp_path / "m.nii.gz", MASK[None])
+    case = Case("x", (image,), (mask,))
+    assert is_cheap_in_parts(open_image(image))
+    assert bytes_kept(case, LABELS) == 0
+    assert bytes_kept(replace(case, fov=mask), LABELS) == MASK.size
+    monkeypatch.setattr("seglet.data.stored.SMALL", 1000)
+    assert not is_cheap_in_parts(open_image(image))
+    assert bytes_kept(case, LABELS) == MASK.size
+    assert is_cheap_in_parts(open_image(stored(tmp_path / "i.zarr", PIXELS)))

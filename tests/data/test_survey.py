@@ -113,6 +113,33 @@ def test_a_large_volume_takes_little_more_memory_than_itself() -> None:
     assert peak < 150e6
 
 
+def test_colors_and_large_flat_masks_take_little_memory() -> None:
+    colors = np.zeros((1500, 1500, 3), np.uint8)
+    colors[100:700, 100:700] = (255, 0, 7)
+    colors[900:1200, 100:700] = (0, 9, 0)
+    tracemalloc.start()
+    one = survey_mask(colors)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert one.values.tolist() == [0, 0x000900, 0xFF0007]
+    assert one.counts.tolist()[1:] == [300 * 600, 600 * 600]
+    assert peak < 25 * 1500 * 1500
+
+
+def test_a_large_flat_mask_is_counted_in_full_and_taken_apart_thinned() -> None:
+    mask = np.zeros((4200, 4200), np.uint8)
+    mask[10:2000, 10:2000], mask[2100:4000, 2100:4000] = 1, 2
+    one = survey_mask(mask)
+    assert one.counts.tolist()[1:] == [1990**2, 1900**2]
+    assert one.n_pieces.tolist() == [0, 1, 1]
+
+
+def test_sixteen_bit_colors_are_numbers_of_their_own() -> None:
+    colors = np.zeros((4, 5, 3), np.uint16)
+    colors[1:3] = (40000, 7, 300)
+    assert survey_mask(colors).values.tolist() == [0, (40000 << 16) + (7 << 8 | 300)]
+
+
 def test_numbered_cells_in_volumes_are_objects_and_organs_are_not() -> None:
     for cells in ([balls(30)], [balls(12), balls(7), balls(9)]):
         surveys = [survey_mask(mask) for mask in cells]

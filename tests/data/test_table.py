@@ -54,6 +54,13 @@ def test_spreadsheets_of_any_country_are_read(tmp_path: Path, text: str) -> None
     assert row.images == (File(tmp_path, "a.png"),)
 
 
+def test_paths_written_on_windows_are_found(tmp_path: Path) -> None:
+    (case,) = find_cases(
+        write(tmp_path, "image;label\nsub\\a.png;sub\\a_m.png\n", "sub/a.png sub/a_m.png")
+    ).cases
+    assert (case.image, case.labels) == (File(tmp_path, "sub/a.png"), (File(tmp_path, "sub/a_m.png"),))
+
+
 def test_several_files_of_an_image_are_its_channels(tmp_path: Path) -> None:
     (case,) = find_cases(write(tmp_path, "image,label\na.png; b.png,a_m.png\n")).cases
     assert [file.name for file in case.images] == ["a.png", "b.png"]

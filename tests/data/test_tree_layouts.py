@@ -60,6 +60,10 @@ def test_containers_of_images_alone_or_with_several_truths_are_not_guessed() -> 
          "{id}/imaging.*", "{id}/segmentation.*"),
         ("top/p1/ct.dcm top/p1/seg.dcm", "top/{id}/ct.*", "top/{id}/seg.*"),
         ("p1/ct/ct.dcm p1/seg/seg.dcm p2/ct/ct.dcm p2/seg/seg.dcm", "{id}/ct/ct.*", "{id}/seg/seg.*"),
+        ("p1/t1/ct.nii p1/t1/seg.nii p1/t2/ct.nii p1/t2/seg.nii p2/t1/ct.nii p2/t1/seg.nii",
+         "{group}/{id}/ct.*", "{group}/{id}/seg.*"),
+        ("train/a/ct.nii train/a/seg.nii val/b/ct.nii val/b/seg.nii",
+         "{split}/{id}/ct.*", "{split}/{id}/seg.*"),
         ("p1/a.nii p1/b.nii p1/mask.nii p2/a.nii p2/b.nii p2/mask.nii", "{id}/{channel}.*", "{id}/mask.*"),
     ],
 )  # fmt: skip

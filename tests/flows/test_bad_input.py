@@ -337,4 +337,4 @@ def test_a_report_needs_its_data(run_folder: Path, tmp_path: Path) -> None:
     assert refused("report", run)["where"] == "/moved/away"
     (run / "predictions/004.png").unlink()
     (run / "run.yaml").write_text("\n".join(facts))
-    assert "004.png" in refused("report", run)["found"]
+    assert "004.png" in refused("report", run)["where"]

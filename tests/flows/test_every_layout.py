@@ -192,4 +192,4 @@ def test_a_single_labelled_image_is_scored_on_itself_and_said_so(
     settings = [*tiny, "split.test=none", "split.validation=none"]
     trained = pipeline.train(data, tmp_path / "run", settings=settings)
     assert trained.scored_on == "train"
-    assert "training images (no others are left)" in trained.run.report.read_text(encoding="utf-8")
+    assert "no others are left" in trained.run.report.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from seglet.io.axes import (
     Axes,
     blocks,
     chunk_shape,
+    chunks_of,
     find_axes,
     is_random,
     length_unit,
@@ -194,3 +195,16 @@ def test_blocks_cover_every_pixel_once(sides: list[tuple[int, int]]) -> None:
         counts[box] += 1
         assert all(part.stop - part.start <= step for part, (_, step) in zip(box, sides, strict=True))
     assert (counts == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((slice(0, 1), slice(0, 1)), {(0, c, 0, 0) for c in (0, 1)}),
+        ((slice(9, 21), slice(5, 6)), {(0, c, y, 0) for c in (0, 1) for y in (0, 1, 2)}),
+        ((slice(20, 21), slice(None)), {(0, c, 2, x) for c in (0, 1) for x in (0, 1, 2)}),
+        ((slice(0, 4), slice(10, 11), slice(10, 20)), {(0, c, 1, 1) for c in (0, 1)}),
+    ],
+)
+def test_chunks_are_those_that_a_box_touches(box: tuple[slice, ...], expected: set[tuple[int, ...]]) -> None:
+    assert set(chunks_of(Axes("tcyx", (1, 2, 21, 25)), (1, 1, 10, 10), box)) == expected

@@ -201,3 +201,17 @@ def test_the_module_does_not_import_h5py_by_itself() -> None:
     code = "import sys, seglet.io.hdf5, seglet.io.ome_zarr; print({'h5py', 'zarr'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_what_was_never_written_is_known_without_reading(tmp_path: Path, compression: str | None) -> None:
+    path = tmp_path / "sparse.h5"
+    with h5py.File(path, "w") as file:
+        array = file.create_dataset("a", (90, 100, 110), "u2", chunks=(20, 20, 20), compression=compression)
+        array[41:45, 5:7, 0] = 3
+        file.create_dataset("b", data=np.zeros((30, 30), np.uint8))
+    stored = hdf5.open_image(path, "a", "sparse.h5")
+    assert stored.is_written((slice(50, 90), slice(0, 1), slice(0, 100)))
+    assert not stored.is_written((slice(0, 40), slice(0, 100), slice(0, 110)))
+    assert not stored.is_written((slice(40, 50), slice(20, 100), slice(0, 110)))
+    assert hdf5.open_image(path, "b", "sparse.h5").is_written((slice(0, 1), slice(0, 1)))

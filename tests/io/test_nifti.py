@@ -2,6 +2,8 @@
 
 import gzip
 import itertools
+import struct
+import tracemalloc
 from pathlib import Path
 
 import nibabel
@@ -163,6 +165,21 @@ def test_time_and_vectors_are_channels_and_one_slice_is_a_volume(
     assert np.array_equal(stored.load().pixels, values.T.reshape(expected))
     box = (slice(0, 1), slice(2, 5), slice(1, 3))
     assert np.array_equal(stored.read(box), stored.load().pixels[(slice(None), *box)])
+
+
+def test_scaled_voxels_take_no_more_memory_than_their_type(tmp_path: Path) -> None:
+    values = np.zeros((64, 256, 256), np.int16)
+    path = save(tmp_path / "x.nii", values, UPRIGHT)
+    header = bytearray(path.read_bytes())
+    header[112:120] = struct.pack("<ff", 1.0, -1024.0)
+    path.write_bytes(header)
+    stored = open_image(path, "", "x")
+    tracemalloc.start()
+    pixels = stored.load().pixels
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (pixels == -1024).all()
+    assert peak < 1.5 * pixels.nbytes
 
 
 def test_time_and_vectors_together_are_refused(tmp_path: Path) -> None:

@@ -94,6 +94,24 @@ def test_reduced_pages_are_overlooked_and_other_pages_refused(tmp_path: Path) ->
         open_image(tmp_path / "x.tif", "", "x")
 
 
+def test_a_file_that_changed_is_opened_anew(tmp_path: Path) -> None:
+    for pages in (np.zeros((3, 4, 5), np.uint8), np.ones((2, 6, 7), np.uint8)):
+        tifffile.imwrite(tmp_path / "x.tif", pages, photometric="minisblack")
+        assert np.array_equal(open_image(tmp_path / "x.tif", "", "x").load().pixels[0], pages)
+
+
+def test_equal_pages_written_one_by_one_are_a_stack(tmp_path: Path) -> None:
+    pages = np.random.default_rng(0).integers(0, 99, (5, 20, 24)).astype(np.uint8)
+    for compression in (None, "zlib"):
+        with tifffile.TiffWriter(tmp_path / "x.tif") as tiff:
+            for page in pages:
+                tiff.write(page, compression=compression)
+        stored = open_image(tmp_path / "x.tif", "", "x")
+        assert np.array_equal(stored.load().pixels[0], pages)
+        box = (slice(2, 4), slice(3, 9), slice(0, 24))
+        assert np.array_equal(stored.read(box)[0], pages[box])
+
+
 def test_alpha_is_dropped_only_where_it_is_declared(tmp_path: Path) -> None:
     four = np.arange(48, dtype=np.uint8).reshape(3, 4, 4)
     image = saved(tmp_path, four, photometric="rgb", extrasamples=["unassalpha"])

@@ -6,7 +6,8 @@ import pytest
 import zarr
 
 from seglet.core.errors import FormatError, MissingExtra
-from seglet.io.zarr_store import consolidate, new_array, open_group, open_node, reading
+from seglet.io.axes import Axes
+from seglet.io.zarr_store import consolidate, has_chunks, new_array, open_group, open_node, reading
 
 
 def test_arrays_and_groups_are_opened_by_their_own_metadata(tmp_path: Path) -> None:
@@ -56,3 +57,27 @@ def test_the_extra_is_named_where_zarr_is_missing(tmp_path: Path, monkeypatch: p
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingExtra, match=r"seglet\[large\]"):
         open_node(tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("shards", [None, (1, 40, 40)])
+def test_what_was_never_written_is_known_without_reading(
+    tmp_path: Path, zarr_format: int, shards: tuple[int, ...] | None
+) -> None:
+    if zarr_format == 2 and shards:
+        pytest.skip("Zarr 2 has no shards")
+    array = zarr.create_array(
+        tmp_path / "a",
+        name="0",
+        shape=(2, 100, 90),
+        chunks=(1, 20, 20),
+        shards=shards,
+        dtype="u1",
+        zarr_format=zarr_format,
+    )
+    array[1, 41:45, 5:7] = 3
+    opened, axes = open_node(tmp_path / "a", "0"), Axes("cyx", (2, 100, 90))
+    assert has_chunks(opened, axes, (slice(50, 100), slice(10, 90)))
+    assert has_chunks(opened, axes, (slice(0, 41), slice(0, 1)))
+    assert not has_chunks(opened, axes, (slice(0, 40), slice(0, 90)))
+    assert not has_chunks(opened, axes, (slice(0, 100), slice(40, 90)))

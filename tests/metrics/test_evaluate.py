@@ -285,3 +285,39 @@ def test_second_observer_of_chasedb1_agrees_as_people_do(data_folder: Path) -> N
     assert observer.pooled["vessel"] == pytest.approx(pooled, nan_ok=True)
     assert 0.75 < pooled["f1"] < 0.83
     assert 0.94 < pooled["accuracy"] < everywhere["vessel"]["accuracy"]
+
+
+def test_windows_of_large_images_are_counted_by_image() -> None:
+    pairs = [pair(f"{name}@{n}", n) for n, name in enumerate("aabb")]
+    found = evaluate(pairs, NAMES, PIXELS, images={f"{name}@{n}": name for n, name in enumerate("aabb")})
+    whole = evaluate(pairs, NAMES, PIXELS)
+    assert (found.n_images, found.windows_of, whole.windows_of) == (4, 2, None)
+    assert found.pooled == whole.pooled
+    assert found.mean_dice.mean == pytest.approx(whole.mean_dice.mean)
+    of_each = [np.mean([image.mean_dice for image in found.images[k : k + 2]]) for k in (0, 2)]
+    assert found.mean_dice.low == pytest.approx(min(of_each))
+    assert found.mean_dice.high == pytest.approx(max(of_each))
+    assert found.mean["vessel"]["dice"] == found.mean_dice
+
+
+def test_of_very_many_pixels_curves_are_estimated_and_counts_stay_exact(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pairs = [pair(str(seed), seed) for seed in range(40)]  # 19,200 pixels
+    exact = evaluate(pairs, NAMES, PIXELS).pooled["vessel"]
+    monkeypatch.setattr("seglet.metrics.evaluate.MOST_PIXELS", 5_000)
+    thinned = evaluate(pairs, NAMES, PIXELS)
+    pooled = thinned.pooled["vessel"]
+    assert pooled["dice"] == exact["dice"]
+    assert pooled["roc_auc"] != exact["roc_auc"]
+    assert pooled["roc_auc"] == pytest.approx(exact["roc_auc"], abs=0.01)
+    assert thinned.n_images == 40
+
+
+def test_inside_and_outside_of_the_field_of_view_are_thinned_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [pair(str(seed), seed, fov=left_half()) for seed in range(40)]
+    exact = evaluate(pairs, NAMES, PIXELS).all_pixels
+    monkeypatch.setattr("seglet.metrics.evaluate.MOST_PIXELS", 5_000)
+    thinned = evaluate(pairs, NAMES, PIXELS).all_pixels
+    assert exact is not None and thinned is not None
+    assert thinned["vessel"]["roc_auc"] == pytest.approx(exact["vessel"]["roc_auc"], abs=0.01)

@@ -12,7 +12,7 @@ from seglet.core.errors import FormatError, StorageError
 from seglet.core.image import Image, Sample
 from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.protocols import protocol_named
-from seglet.metrics.scores import METRICS, Scores, read_scores, write_scores
+from seglet.metrics.scores import METRICS, Scores, count_images, read_scores, write_scores
 
 
 @pytest.fixture
@@ -79,3 +79,18 @@ def test_file_in_the_place_of_the_folder_is_said(tmp_path: Path, scores: Scores)
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(StorageError):
         write_scores(scores, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("n", "windows_of", "kind", "said"),
+    [
+        (1, None, "", "1 image"),
+        (5, None, "test", "5 test images"),
+        (64, 2, "", "64 windows of 2 images"),
+        (1, 1, "validation", "1 window of 1 validation image"),
+    ],
+)
+def test_images_and_windows_are_counted_in_words(
+    n: int, windows_of: int | None, kind: str, said: str
+) -> None:
+    assert count_images(n, windows_of, kind) == said

@@ -69,3 +69,32 @@ def test_interval_survives_json_with_its_nan() -> None:
     again = Interval.model_validate_json(written)
     assert math.isnan(again.low)
     assert again.mean == 0.7
+
+
+def test_windows_of_one_image_are_drawn_together() -> None:
+    """Two images that differ, of many windows that agree: as wide as the interval of two values."""
+    values, images = [0.2] * 50 + [0.8] * 50, ["a"] * 50 + ["b"] * 50
+    found = bootstrap_mean(values, images)
+    assert (found.mean, found.n) == (pytest.approx(0.5), 100)
+    assert (found.low, found.high) == (pytest.approx(0.2), pytest.approx(0.8))
+    apart = bootstrap_mean(values)
+    assert apart.high - apart.low < 0.15
+
+
+def test_each_window_counts_the_same_however_many_an_image_has() -> None:
+    found = bootstrap_mean([1.0, 0.0, 0.0, math.nan], ["a", "b", "b", "b"])
+    assert (found.mean, found.n, found.n_absent) == (pytest.approx(1 / 3), 3, 1)
+    assert (found.low, found.high) == (0, 1)
+
+
+def test_windows_of_a_single_image_have_no_interval() -> None:
+    found = bootstrap_mean([0.5, 0.7, 0.9], ["a"] * 3)
+    assert found.mean == pytest.approx(0.7)
+    assert math.isnan(found.low)
+    assert math.isnan(bootstrap_mean([0.5, math.nan], ["a", "b"]).low)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20))
+def test_images_of_one_window_each_are_images(values: list[float]) -> None:
+    names = [str(number) for number in range(100, 100 + len(values))]
+    assert bootstrap_mean(values, names, n_draws=50) == bootstrap_mean(values, n_draws=50)

@@ -310,5 +310,7 @@ def test_what_is_left_open_follows_from_the_data_and_what_is_said_stays() -> Non
     patient = AugmentConfig().settled((40, 56, 40), is_oriented=True)
     assert (patient.rotation, patient.flip) == (15, 0)
     assert patient.elastic == pytest.approx(40 * 6 / 128, abs=1e-3)
+    thick = AugmentConfig().settled((16, 96, 96), is_oriented=True, spacing=(5, 1, 1))
+    assert thick.elastic == pytest.approx(80 * 6 / 128, abs=1e-3), "of the shortest side in millimeters"
     said = AugmentConfig(rotation=90, flip=0.2, elastic=0).settled((128, 128), is_oriented=True)
     assert (said.rotation, said.flip, said.elastic) == (90, 0.2, 0)

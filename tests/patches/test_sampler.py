@@ -10,6 +10,7 @@ import torch
 
 from seglet.core.errors import DatasetError
 from seglet.core.image import IGNORE
+from seglet.patches import sampler as sampler_room
 from seglet.patches.augment import AugmentConfig
 from seglet.patches.sampler import Batch, PatchConfig, PatchSampler, fixed_windows
 from seglet.patches.targets import BorderWeightConfig, border_weights
@@ -149,6 +150,20 @@ def test_foreground_share_is_kept_and_classes_take_turns(share: float) -> None:
     met = Counter(int(labels[int(y), int(x)]) for y, x in sampler.draw(0).spatial.center)
     for c in (1, 2, 7):
         assert met[c] / 600 == pytest.approx(share / 3, abs=0.07)
+
+
+def test_many_cases_share_the_places_that_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_room, "PLACES", 60)
+    monkeypatch.setattr(sampler_room, "LEAST_PLACES", 10)
+    rare = np.zeros((20, 24), np.uint8)
+    rare[3, 4:7] = 1
+    few = _sampler([_case(str(n), labels=rare) for n in range(3)], patch_size=(7, 7), batch_size=900)
+    assert [len(points) for points in few._anywhere] == [20] * 3
+    assert [len(of_class) for of_class in few._foreground[0].values()] == [3] * 3
+    met = few.draw(0).spatial.center.numpy()
+    assert 55 <= len(np.unique(met, axis=0)) <= 60 + 9
+    many = _sampler([_case(str(n)) for n in range(30)], patch_size=(7, 7))
+    assert [len(points) for points in many._anywhere] == [10] * 30
 
 
 def test_rare_class_in_one_case_is_found() -> None:

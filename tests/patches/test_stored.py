@@ -1,5 +1,6 @@
 """Cases on disk: the same patches as from memory, upright, by small boxes alone."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,29 @@ def test_what_would_have_to_be_resampled_is_refused(tmp_path: Path, changed: dic
     plan = PLAN.model_copy(update=changed)
     with pytest.raises(GeometryError, match="patch by patch"):
         stored_sources(StoredSample("a", image, on_disk.read_labels), normalization_of(image, plan), plan)
+
+
+def test_of_a_sparse_store_only_what_was_written_is_drawn() -> None:
+    """The image was written in one slab, its mask in a part of it."""
+    giant = _giant(slice(0, 20_000))
+    image = replace(giant.image, is_written=lambda box: box[1].start < 2000)
+    sparse = replace(giant, image=image, is_written=lambda box: box[1].start < 2000 > box[2].start)
+    places = OnDisk(sparse, normalization_of(image, PLAN)).find_places(np.random.default_rng(0))
+    assert places.anywhere[:, 1].max() < 2064
+    assert places.anywhere[:, 2].max() > 15_000
+    assert (places.foreground[1][:, 1] < 2064).all()
+    near = (places.foreground[1][:, 2] < 2064).mean()
+    assert near > 0.4, "half of the boxes lie where the mask was written"
+
+
+def test_is_written_is_asked_of_the_file_s_own_axes(tmp_path: Path) -> None:
+    on_disk, _ = _pair(tmp_path, (40, 60, 80), LYING)
+    asked: list[tuple[slice, ...]] = []
+    image = replace(on_disk.image, is_written=lambda box: not asked.append(box))
+    for at in (None, SliceOf(1, 3)):
+        OnDisk(replace(on_disk, image=image), normalization_of(image, PLAN), at).find_places(
+            np.random.default_rng(0)
+        )
+    assert all(
+        0 <= one.start < one.stop <= n for box in asked for one, n in zip(box, (40, 60, 80), strict=True)
+    )

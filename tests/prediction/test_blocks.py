@@ -182,3 +182,34 @@ def test_undefined_values_are_refused(make_model: MakeModel) -> None:
     model = make_model()
     with pytest.raises(FormatError, match="infinite or undefined"):
         predict_blocks(store(image), model, TorchEngine(model), Sheet((40, 40)).write)
+
+
+def test_a_region_is_predicted_as_its_surroundings_let_it(make_model: MakeModel) -> None:
+    image, model = random_image(128, 160), make_model()
+    engine = TorchEngine(model, "fp32")
+    whole = predict_image(image, model, engine)
+    region = Region((40, 32), (90, 96))
+    found = blocks.predict_region(store(image), region, model, engine)
+    assert found.shape == (1, 50, 64)
+    assert np.abs(found - whole[(slice(None), *region.slices)]).max() < 1e-3
+    around = blocks.block_around(store(image), region, model.card)
+    assert (around.start, around.shape) == ((24, 16), (96, 96))
+
+
+def test_where_nothing_was_written_there_is_background(make_model: MakeModel) -> None:
+    image = random_image(200, 300)
+    model = make_model()
+    eager = replace(model, card=model.card.model_copy(update={"threshold": 0.0}))
+    sheet = Sheet(image.shape)
+    sparse = replace(store(image), is_written=lambda box: box[1].start < 100)
+    predict_blocks(sparse, eager, TorchEngine(eager, "fp32"), sheet.write)
+    assert (sheet.times == 1).all()
+    assert sheet.labels[:, :100].all()
+    assert not sheet.labels[:, 200:].any()
+
+
+def test_a_volume_without_anything_in_it_is_refused_by_a_model_of_images(make_model: MakeModel) -> None:
+    model = make_model()
+    empty = replace(store(random_image(10, 40, 40)), is_written=lambda box: False)
+    with pytest.raises(GeometryError, match="volume"):
+        predict_blocks(empty, model, TorchEngine(model), Sheet((10, 40, 40)).write)

@@ -143,6 +143,14 @@ def test_large_image_is_normalized_from_a_sample_of_its_pixels() -> None:
     np.testing.assert_allclose(scaled, np.clip((pixels - low) / (high - low), 0, 1), atol=0.02)
 
 
+def test_sample_of_pixels_meets_every_column() -> None:
+    """Rows of 512 pixels: each 128th of all would be four columns, and miss what lies between them."""
+    pixels = np.random.default_rng(0).integers(0, 20, (98, 512, 512), np.uint8)
+    assert pixels.size // MAX_LOOKED_AT == 128
+    pixels[:, 150:350, 300:330] = 200
+    assert measure(pixels[None].astype(np.float32), "rescale", 255)[0].high == 200
+
+
 @QUICK
 @given(
     arrays(np.float32, (2, 4, 5), elements=st.floats(-1e4, 1e4, width=32)),

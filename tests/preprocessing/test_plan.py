@@ -222,6 +222,13 @@ def test_volumes_of_thick_slices_are_seen_slice_by_slice() -> None:
     assert plan.strides == ((2, 2),) * 3
 
 
+def test_steps_of_volumes_that_keep_their_own_spacing_are_known() -> None:
+    thin = _volumes(spacing=(3, 0.9, 1), size=(111, 45, 35))
+    plan = make_plan(thin, PlanConfig(spacing="own"), PLENTY)
+    assert (plan.mode, plan.spacing, plan.steps) == ("3d", None, (3, 0.9, 1))
+    assert make_plan(HIPPOCAMPI, PlanConfig(resize=(20, 25, 18)), PLENTY).steps == (37 / 20, 2, 2)
+
+
 @pytest.mark.parametrize("facts", [FACTS, HIPPOCAMPI, THICK, _volumes(spacing=None, unit="px")])
 @pytest.mark.parametrize("config", [PlanConfig(), PlanConfig(spacing="own"), PlanConfig(channels=(4, 4))])
 def test_settings_of_every_kind_of_plan_decide_the_same_again(facts: Fingerprint, config: PlanConfig) -> None:

@@ -1,7 +1,9 @@
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,7 +78,7 @@ def ball(number: int) -> Prepared:
 
 def test_volumes_are_learned_by_the_same_code(make_model: MakeModel, tmp_path: Path) -> None:
     model = make_model(volumes=True)
-    outcome = fit(model, [ball(0), ball(1)], [ball(2)], settings(steps=40), tmp_path)
+    outcome = fit(model, [ball(0), ball(1)], [ball(2)], settings(steps=60), tmp_path)
     assert outcome.history[-1]["val_dice"] > 0.8
 
 
@@ -169,6 +171,39 @@ def test_an_interrupted_run_resumes_to_the_very_weights_of_an_uninterrupted_one(
         assert by_step[row["step"]]["learning_rate"] == row["learning_rate"]
     steps = [row["step"] for row in resumed.history]
     assert steps == sorted({4.0, broken.history[-1]["step"], 8.0, 12.0})
+
+
+def test_an_interrupted_run_on_volumes_read_from_disk_resumes_to_the_very_same_weights(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    """Batches made ahead are not lost: which one comes is a matter of the step alone."""
+
+    class Slow(InMemory):
+        is_on_disk = True
+
+    cases = [Slow(ball(number), None, torch.device("cpu")) for number in range(3)]
+    whole, first, second = (make_model(volumes=True, dropout=0.3, seed=seed) for seed in (0, 0, 99))
+    longer, folder = settings(steps=12), tmp_path / "broken"
+    fit(whole, cases[:2], cases[2:], longer, tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(8, signal.SIGTERM, patch)
+        broken = fit(first, cases[:2], cases[2:], longer, folder)
+    assert 0 < broken.history[-1]["step"] < 12
+    fit(second, cases[:2], cases[2:], longer, folder, resume=True)
+    assert same(weights(whole), weights(second))
+
+
+def test_training_keeps_no_image_in_memory(make_model: MakeModel, tmp_path: Path) -> None:
+    """Nor do its leftovers, which Python clears away some time: there may be another fold to train."""
+    cases = [InMemory(ball(number), None, torch.device("cpu")) for number in range(2)]
+    kept = [weakref.ref(case) for case in cases]
+    gc.disable()
+    try:
+        fit(make_model(volumes=True), cases, [], settings(steps=2, rounds=1), tmp_path)
+        cases.clear()
+        assert [case() for case in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_run_killed_between_rounds_loses_only_the_round_it_was_in(

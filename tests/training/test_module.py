@@ -1,4 +1,5 @@
 import math
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -34,6 +35,13 @@ def steps(module: SegmentationModule, n: int) -> None:
             for p in module.network.parameters():
                 p += 1.0
         module.on_train_batch_end(None, None, 0)
+
+
+def test_images_are_let_go_when_training_ends(make_module: MakeModule) -> None:
+    module = make_module()
+    sampler = weakref.ref(module._batches)
+    module.on_fit_end()
+    assert sampler() is None
 
 
 def test_a_step_number_becomes_the_batch_of_that_step(make_module: MakeModule) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import GeometryError
 from seglet.core.image import Image, StoredImage
 from seglet.data.cases import Case
-from seglet.data.fitting import Box, extent, open_page
+from seglet.data.fitting import Box, extent, in_order_of, open_page
 from seglet.io.files import open_image, read_image
 
 
@@ -33,8 +33,12 @@ def read_case_image(case: Case) -> Image:
 
 
 def open_case(case: Case) -> StoredImage:
-    """Open the image of a case: as `read_case_image`, but known by its header alone and read box by box."""
+    """Open the image of a case: as `read_case_image`, but known by its header alone and read box by box.
+
+    Channels whose files order or mirror their axes otherwise than the first are turned to its order.
+    """
     parts = [open_page(open_image(file), case.page, file) for file in case.images]
+    parts = [parts[0], *(in_order_of(part, parts[0]) for part in parts[1:])]
     for file, part in zip(case.images, parts, strict=True):
         if part.shape != parts[0].shape:
             raise GeometryError(

@@ -43,6 +43,11 @@ def check_groups(dataset: Dataset) -> Iterator[Finding]:
         ]
         remedy = f"If the folders are no patients, give a layout without {{group}}: {' '.join(freed)}"
         yield finding("warning", "groups", message, (), remedy)
+    elif layout.group and groups and len(groups) < min(FEW_GROUPS, len(labelled)):
+        listed = ", ".join(groups)
+        message = f"Cases are split by {layout.group}, and of these there are only {len(groups)}: {listed}."
+        remedy = "If they are no patients, animals or slides: --set layout.group=''"
+        yield finding("warning", "groups", message, (), remedy)
     listed = ", ".join(f"{role} {pattern}" for role, pattern in patterns.items())
     grouped = f", {len(groups)} groups" if groups else ""
     counted = f"{len(dataset.cases)} images, {len(labelled)} with masks{grouped}"
@@ -62,6 +67,8 @@ def _few_labels(dataset: Dataset, n_labelled: int) -> Finding:
     severity: Severity = "error" if not n_labelled and dataset.layout.labels else "warning"
     n_cases = len(dataset.cases)
     remedy = "Add masks, or check their names and the layout."
+    if dataset.layout.table is not None and all(case.fov is not None for case in dataset.cases):
+        remedy = "In the table, mask is the field of view; call the column of the masks label."
     if n_labelled:
         message = f"1 of {n_cases} images has a mask; the model will be scored on what it was trained on."
         return finding(severity, "few-labels", message, (), remedy)

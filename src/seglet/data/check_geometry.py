@@ -8,7 +8,7 @@ import numpy as np
 from seglet.core.orientation import turned_spacing, upright
 from seglet.data.chart import Chart
 from seglet.data.findings import Finding, finding
-from seglet.data.fitting import extent
+from seglet.data.fitting import extent, lies_otherwise
 from seglet.data.looks import Place
 from seglet.io.sources import File
 
@@ -20,14 +20,16 @@ NEAR_DIRECTION = 0.02  # cosine components; about one degree
 WIDE_RANGE = 3.0  # largest spacing over the smallest, along one axis
 
 REMEDIES = {
+    "pages": "The pages of the image were read as slices: if they are channels, save it with the axes CYX; "
+    "if each is an image, say layout.pages: true.",
     "geometry": "Export the mask again at the size of its image, or pair it with another by a layout.",
-    "transposed": "Exchange rows and columns of these masks, or export them again; check --fix does it.",
+    "transposed": "Exchange rows and columns of these files, or export them again; check --fix does it.",
     "orientation": "They are turned as their headers say; write them like their image to be sure.",
     "grid": "Check that they belong to these images; they are read pixel by pixel, as if they did.",
 }
 MESSAGES = {
-    "transposed": "{n} masks have rows and columns exchanged.",
-    "orientation": "{n} masks lie in another orientation than their image.",
+    "transposed": "{n} masks or channels have rows and columns exchanged.",
+    "orientation": "{n} masks or channels lie in another orientation than their image.",
     "grid": "{n} files differ in spacing or origin from the image they go with.",
 }
 
@@ -42,19 +44,22 @@ def check_geometry(charts: Sequence[Chart]) -> Iterator[Finding]:
             if fit == "geometry":
                 expected = f"{extent(image.place.shape)} as in {image.file}"
                 message = f"Found {extent(place.shape)}, expected {expected}."
-                yield finding("error", "geometry", message, [file], REMEDIES["geometry"])
+                is_page = len(place.shape) == 2 and image.place.shape[1:] == place.shape
+                remedy = REMEDIES["pages" if is_page else "geometry"]
+                yield finding("error", "geometry", message, [file], remedy)
             elif fit != "same":
                 found[fit].append(file)
     for fit, files in found.items():
         if files:
             severity: Literal["error", "warning"] = "error" if fit == "transposed" else "warning"
             yield finding(severity, fit, MESSAGES[fit], files, REMEDIES[fit])
+    yield from _check_axes(charts)
     yield from _check_spacing(charts)
 
 
 def fit_of(place: Place, image: Place) -> Fit:
     """Say how the grid of a mask goes with that of its image; what neither file says is taken as the same."""
-    if _turn_differs(place, image):
+    if lies_otherwise(place, image):
         turned = turned_spacing(place.shape, upright(place.direction))
         return (
             "orientation" if turned == turned_spacing(image.shape, upright(image.direction)) else "geometry"
@@ -70,12 +75,6 @@ def fit_of(place: Place, image: Place) -> Fit:
     return "same" if same or place.unit != image.unit else "grid"
 
 
-def _turn_differs(place: Place, image: Place) -> bool:
-    if not (place.direction and image.direction and len(place.shape) == len(image.shape)):
-        return False
-    return upright(place.direction) != upright(image.direction)
-
-
 def _near(one: Sequence[float], other: Sequence[float], margins: Sequence[float]) -> bool:
     if not one or not other or len(one) != len(other):
         return True
@@ -89,6 +88,17 @@ def _others(chart: Chart) -> Iterator[tuple[File, Place]]:
         yield from ((look.file, look.place) for look in chart.images[1:])
         masks = (*chart.masks, chart.second, chart.fov)
         yield from ((look.file, look.place) for look in masks if look is not None)
+
+
+def _check_axes(charts: Sequence[Chart]) -> Iterator[Finding]:
+    """Refuse to learn from volumes and flat images together."""
+    seen = [chart.images[0] for chart in charts if chart.images and chart.case.labels]
+    sorted_out = [[look.file for look in seen if len(look.place.shape) == n] for n in (2, 3)]
+    if all(sorted_out):
+        flat, deep = map(len, sorted_out)
+        message = f"{deep} of the images are volumes, {flat} are flat."
+        remedy = "Take one kind out, or train on each by itself."
+        yield finding("error", "axes", message, min(sorted_out, key=len), remedy)
 
 
 def _check_spacing(charts: Sequence[Chart]) -> Iterator[Finding]:

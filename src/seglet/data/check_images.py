@@ -22,7 +22,8 @@ def check_images(charts: Sequence[Chart]) -> Iterator[Finding]:
         )
     if undefined := [look.file for look in looks if not look.is_finite]:
         message = "{n} images hold infinite or undefined values."
-        yield finding("error", "not-finite", message, undefined, REMEDY_FILE)
+        remedy = f"{REMEDY_FILE} seglet check --fix writes the median in their place."
+        yield finding("error", "not-finite", message, undefined, remedy)
     if clipped := [look.file for look in looks if look.at_top > CLIPPED and not look.is_constant]:
         message = f"In {{n}} images more than {CLIPPED:.0%} of the pixels have the largest value possible."
         remedy = "Take or export them again with a lower exposure or a wider display range."

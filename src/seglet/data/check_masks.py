@@ -18,6 +18,7 @@ FEWEST = 4  # masks, to say that one is unlike the others
 FAR = 0.6  # how unlike the others an inverted mask is at least, in share of the whole and of the border
 SURE_CONTRAST = 0.1  # standard deviations
 MANY_LEVELS = 48  # more make a photograph
+MOST_IN_JPEG = 8  # values; more are its noise
 FEW_LEVELS = 4  # fewer make a mask
 FIX = "seglet check --fix writes a copy in which they are mended."
 
@@ -33,6 +34,11 @@ def check_masks(charts: Sequence[Chart], labels: Labels | None) -> Iterator[Find
     if strange:
         remedy = "Add their values to masks.classes, set masks.ignore, or say masks.encoding: binary."
         yield finding("error", "values", "{n} masks hold values that stand for no class.", strange, remedy)
+    lossy = [look.file for look in looks if _is_lossy(look, labels) and look.file not in strange]
+    if lossy:
+        remedy = "Export them as PNG or TIFF; if there are but two classes, say masks.encoding: binary."
+        message = "{n} masks are JPEG files, whose compression made up values between the classes."
+        yield finding("error", "values", message, lossy, remedy)
     soft = [look.file for look in looks if labels.threshold is not None and len(look.survey.values) > 2]
     if soft:
         remedy = f"They are cut at {labels.threshold:g}; save masks as PNG, without smoothing."
@@ -46,7 +52,7 @@ def check_masks(charts: Sequence[Chart], labels: Labels | None) -> Iterator[Find
     yield finding("note", "encoding", describe(labels))
 
 
-def check_writing(looks: Sequence[MaskLook]) -> Iterator[Finding]:
+def check_writing(looks: Sequence[MaskLook], labels: Labels) -> Iterator[Finding]:
     """Find masks that write the same classes in another way than the others.
 
     Asked only where the user does not say how masks are written.
@@ -57,6 +63,13 @@ def check_writing(looks: Sequence[MaskLook]) -> Iterator[Finding]:
         message = f"The masks write their foreground in different ways: {listed}."
         remedy = f"{FIX[0].upper()}{FIX[1:]} If they are different classes, list masks.classes."
         yield finding("error", "mixed-encodings", message, [look.file for look in fewest], remedy)
+    if faint := find_faint(looks, labels):
+        message = (
+            f"The foreground of {{n}} masks is not above {labels.threshold:g}, where the others have it."
+        )
+        yield finding(
+            "error", "mixed-encodings", message, [look.file for look in faint], f"{FIX[0].upper()}{FIX[1:]}"
+        )
     if shifted := find_shifted(looks):
         message = (
             "{n} masks never hold 0 but one value more than the others: their classes are shifted by one."
@@ -84,6 +97,14 @@ def find_mixed(looks: Sequence[MaskLook]) -> dict[str, list[MaskLook]]:
         styles.setdefault(_style(look.survey), []).append(look)
     kinds = [style.partition(" ")[0] for style in styles]
     return styles if len(styles) > 1 and len(set(kinds)) == len(kinds) else {}
+
+
+def find_faint(looks: Sequence[MaskLook], labels: Labels) -> list[MaskLook]:
+    """Find masks of two values among ones with gray levels between, whose foreground would be cut away."""
+    if labels.threshold is None:
+        return []
+    two = [look for look in looks if len(look.survey.values) == 2]
+    return [look for look in two if look.survey.values[-1] <= labels.threshold]
 
 
 def find_shifted(looks: Sequence[MaskLook]) -> list[MaskLook]:
@@ -198,6 +219,12 @@ def _check_shares(looks: Sequence[MaskLook], labels: Labels) -> Iterator[Finding
 
 def _is_filled(look: MaskLook) -> bool:
     return bool(look.survey.values.any())
+
+
+def _is_lossy(look: MaskLook, labels: Labels) -> bool:
+    """Whether a mask is a JPEG of several classes or objects, which does not keep their values."""
+    is_jpeg = look.file.suffix in (".jpg", ".jpeg") and len(look.survey.values) > MOST_IN_JPEG
+    return is_jpeg and labels.threshold is None and labels.encoding in ("values", "colors", "instances")
 
 
 def _starts_at_one(looks: Sequence[MaskLook]) -> bool:

@@ -60,6 +60,10 @@ def write_as(to: str, dataset: Dataset, labels: Labels | None, out: Path, tell: 
         If the disk is full.
     """
     require_place(to, dataset, out)
+    if labels is not None and labels.encoding in ("files", "objects"):
+        tell(
+            Event("converting", "the mask files of an image become one: where they overlap, the last stands")
+        )
     if to == HDF5:
         write_pack(dataset, labels, out, tell)
         return

@@ -55,6 +55,8 @@ def write_ctc(dataset: Dataset, labels: Labels | None, out: Path, tell: Tell) ->
             expected="masks that tell objects apart, each with its own value or file",
             remedy="Convert to nnunet or pairs; if every value is an object, say masks.encoding: instances.",
         )
+    if any(case.fov is not None or case.second is not None for case in dataset.cases):
+        tell(Event("converting", "fields of view and the second observer's masks are left out"))
     images: dict[str, Path] = {}
     for number, cases in enumerate(group_units(dataset.cases), start=1):
         for time, case in enumerate(cases):

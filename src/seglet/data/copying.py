@@ -63,7 +63,7 @@ def all_files(dataset: Dataset) -> list[File]:
 def place_in_copy(file: File, dataset: Dataset) -> Path:
     """Say where a file stands in the copy, as a path below its folder."""
     if file.root == dataset.root or file.root.suffix.lower() == ".zip":
-        return Path(file.name)
+        return Path(file.name.lstrip("/"))  # archives may hold absolute names
     path = file.root / file.name
     if path.is_relative_to(dataset.root):
         return path.relative_to(dataset.root)

@@ -61,13 +61,13 @@ def examine(
     looks = [look for chart in charts for look in chart.masks]
     said = (config.classes, config.ignore, dataset.classes or None, dataset.labels)
     is_told = any(one is not None for one in said)
-    is_asked = not is_told and labels is not None and labels.encoding in ("values", "colors")
+    asked = labels if not is_told and labels and labels.encoding in ("values", "colors") else None
     twins = find_twins(charts)
     findings = [
         *check_files(dataset, charts),
         *check_geometry(charts),
         *([] if failure is None else [failure]),
-        *(check_writing(looks) if is_asked else []),
+        *([] if asked is None else check_writing(looks, asked)),
         *check_masks(charts, labels),
         *check_images(charts),
         *check_duplicates(twins),

@@ -50,6 +50,7 @@ def finding(
 WHY = {
     "unreadable": "A file that cannot be read can neither be trained on nor scored.",
     "geometry": "Mask and image are compared pixel by pixel, which needs the same size.",
+    "axes": "One network takes either volumes or flat images.",
     "transposed": "With rows and columns exchanged every object lies in the wrong place.",
     "orientation": "Where axes point different ways, a mask lies mirrored or turned on its image.",
     "grid": "A mask with another spacing or origin may have been drawn on another image, or was shifted.",

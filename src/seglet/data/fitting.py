@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import GeometryError
 from seglet.core.image import Image, StoredImage
 from seglet.core.orientation import turn, turn_back, upright
+from seglet.data.looks import Place
 from seglet.data.survey import as_volume, is_color
 from seglet.io import dicom_seg
 from seglet.io.dicom_headers import SUFFIXES as DICOM
@@ -16,6 +17,7 @@ from seglet.io.pixels import in_memory
 from seglet.io.sources import File
 
 Box = tuple[slice, ...]
+Grid = StoredImage | Place
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +122,51 @@ def read_fitting(file: File, frame: Frame, *, keep_colors: bool = False) -> NDAr
     GeometryError
         If its extent differs from the image's; names both files.
     """
-    stored = open_mask(file)
+    stored = in_order_of(open_mask(file), frame.image)
     values = values_of(stored, file, frame.page, keep_colors=keep_colors)
-    if len(frame.image.shape) == 3 and values.ndim == 3 and not is_color(values):
-        values = _in_order(values, stored.direction, frame.image)
-        if values.shape != frame.image.shape and file.suffix in ("", *DICOM):
-            values = as_mask(dicom_seg.place(stored.load(), frame.image)[None], str(file))
+    is_volume = len(frame.image.shape) == 3 and values.ndim == 3 and not is_color(values)
+    if is_volume and values.shape != frame.image.shape and file.suffix in ("", *DICOM):
+        values = as_volume(as_mask(dicom_seg.place(stored.load(), frame.image)[None], str(file)))
     values = _with_axes(values, frame.image.shape)
     check_size(values.shape, file, frame.image.shape, frame.file)
     return values
+
+
+def lies_otherwise(own: Grid, image: Grid) -> bool:
+    """Whether the file of a mask or channel orders or mirrors its axes otherwise than that of its image.
+
+    A grid of unit spacing that starts at zero, where the image has another, was never set: neither is what
+    it says of its direction believed then.
+    """
+    if not (own.direction and image.direction and len(own.shape) == len(image.shape)):
+        return False
+    is_never_set = own.shape == image.shape and _is_default(own) and not _is_default(image)
+    return upright(own.direction) != upright(image.direction) and not is_never_set
+
+
+def in_order_of(stored: StoredImage, image: StoredImage) -> StoredImage:
+    """Turn a volume to the order of the axes of its image, on whose grid it then is.
+
+    `stored` itself where it lies as the image does, or would not be of its extent when turned.
+    """
+    if not lies_otherwise(stored, image):
+        return stored
+    own, wanted = upright(stored.direction), upright(image.direction)
+    if any(
+        stored.shape[a] != image.shape[b] for a, b in zip(own.permutation, wanted.permutation, strict=True)
+    ):
+        return stored
+
+    def read(box: Box) -> NDArray[np.generic]:
+        mine = list(box)
+        for axis, place in enumerate(own.permutation):
+            part, n = box[wanted.permutation[axis]], stored.shape[place]
+            is_mirrored = own.flips[axis] != wanted.flips[axis]
+            mine[place] = slice(n - part.indices(n)[1], n - part.indices(n)[0]) if is_mirrored else part
+        return turn_back(turn(stored.read(tuple(mine)), own), wanted)
+
+    grid = (image.spacing, image.unit, image.origin, image.direction)
+    return StoredImage((stored.n_channels, *image.shape), stored.dtype, read, stored.is_random, *grid)
 
 
 def check_size(shape: tuple[int, ...], file: File, image_shape: tuple[int, ...], image: File) -> None:
@@ -154,16 +192,10 @@ def extent(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, reversed(shape))) + (" pixels" if len(shape) == 2 else " voxels")
 
 
-def _in_order(
-    values: NDArray[np.integer], direction: tuple[float, ...], image: StoredImage
-) -> NDArray[np.integer]:
-    if not direction or not image.direction:
-        return values
-    own, wanted = upright(direction), upright(image.direction)
-    if own == wanted:
-        return values
-    turned: NDArray[np.integer] = turn_back(turn(values, own), wanted)
-    return turned if turned.shape == image.shape else values
+def _is_default(grid: Grid) -> bool:
+    """Whether a grid is what programs write that were told none; NIfTI and ITK differ in its direction."""
+    is_unit = set(grid.spacing) == {1.0} and set(grid.origin) == {0.0}
+    return is_unit and upright(grid.direction).permutation == (0, 1, 2)
 
 
 def _with_axes(values: NDArray[np.integer], shape: tuple[int, ...]) -> NDArray[np.integer]:

@@ -13,6 +13,7 @@ from seglet.data.splits import (
     RULES,
     Split,
     SplitConfig,
+    named_cases,
     split_cases,
     split_from_text,
     split_to_text,
@@ -56,7 +57,8 @@ def make_folds(
     cases : sequence of Case
         All cases; a test part that is said, or that the dataset gives, stays out of all folds.
     config : SplitConfig
-        Rules; who validates is drawn anew from the training cases of each fold.
+        Rules; who validates is drawn anew from the training cases of each fold, but cases that the rule
+        names validate in all of them. Where a rule says who trains, these are divided.
     n_folds : int
         As many as units at most.
     classes : mapping or None
@@ -67,14 +69,24 @@ def make_folds(
     tuple of Split
         In each, `test` is the fold.
     """
-    inside = _inside([case for case in cases if case.labels], config)
+    labelled = [case for case in cases if case.labels]
+    inside, validation = _inside(labelled, config), named_cases(labelled, config.validation, "validation")
     units = group_units(inside)
     rng = np.random.default_rng([config.seed, n_folds])
     every = {case.id for case in inside}
     tries = N_DRAWS if classes and n_folds < len(units) else 1
     draws = (_deal(units, n_folds, rng) for _ in range(tries))
     parts = fewest_lacking(draws, lambda dealt: [*dealt, *(every - part for part in dealt)], classes or {})
-    return tuple(_split(inside, part, config, number, classes) for number, part in enumerate(parts))
+    if validation is None:
+        return tuple(_split(inside, part, config, number, classes) for number, part in enumerate(parts))
+    return tuple(
+        Split(
+            train=tuple(case for case in inside if case.id not in part),
+            validation=tuple(validation),
+            test=tuple(case for case in inside if case.id in part),
+        )
+        for part in parts
+    )
 
 
 def folds_to_text(folds: Sequence[Split]) -> str:
@@ -121,15 +133,17 @@ def read_folds(path: Path, cases: Sequence[Case]) -> tuple[Split, ...]:
 
 
 def _inside(labelled: Sequence[Case], config: SplitConfig) -> list[Case]:
-    """Cases outside the test part that is said or given; one that would merely be drawn is not held out."""
-    drawn = config.test == "auto" and not any(case.split == "test" for case in labelled)
-    if drawn or config.test == "none":
-        return list(labelled)
-    outside = {
-        case.id for case in split_cases(labelled, config.model_copy(update={"validation": "none"})).test
+    """Cases that are divided: those outside the parts that rules or the dataset set aside.
+
+    A test part that would merely be drawn is not, nor is who validates unless they are named.
+    """
+    is_drawn = config.test == "auto" and not any(case.split == "test" for case in labelled)
+    is_named = named_cases(labelled, config.validation, "validation") is not None
+    rules = {
+        "test": "none" if is_drawn else config.test,
+        "validation": config.validation if is_named else "none",
     }
-    groups = {case.group for case in labelled if case.id in outside} - {None}
-    return [case for case in labelled if case.id not in outside and case.group not in groups]
+    return list(split_cases(labelled, config.model_copy(update=rules)).train)
 
 
 def _deal(units: Sequence[Sequence[Case]], n_folds: int, rng: np.random.Generator) -> list[set[str]]:

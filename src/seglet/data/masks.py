@@ -31,6 +31,7 @@ from seglet.data.survey import (
     MOST_COUNTED,
     Survey,
     as_volume,
+    color_codes,
     connected_pieces,
     count_values,
     is_color,
@@ -294,8 +295,7 @@ def _is_one_of_two(labels: Labels) -> bool:
 def _codes(mask: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
     """Give one number per pixel: the raw value, or the color as a 24-bit number."""
     if is_color(mask):
-        red, green, blue = (mask[..., k].astype(np.int64) for k in range(3))
-        return red << 16 | green << 8 | blue
+        return color_codes(mask)
     return mask.astype(np.int64) * 0x010101 if labels.encoding == "colors" else mask
 
 

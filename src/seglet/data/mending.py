@@ -5,10 +5,12 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.image import Image, Labels
+from seglet.core.image import Image, Labels, StoredImage
 from seglet.core.orientation import turn, turn_back, upright
 from seglet.data.encodings import packed
+from seglet.data.fitting import in_order_of
 from seglet.data.looks import Place
+from seglet.io.pixels import in_memory
 
 WHITE = 255
 
@@ -40,22 +42,33 @@ def mend_mask(
         values = turn_back(turn(values, upright(own.direction)), upright(image.direction))
     if "off-by-one" in codes:
         values = values - values.dtype.type(1)
-    if "mixed-encodings" in codes:
+    is_mixed = "mixed-encodings" in codes
+    if is_mixed and "soft-mask" not in codes:
         filled = values.any(axis=-1) if values.ndim > len(own.shape) else values != 0
         values = np.where(filled, np.uint8(WHITE), np.uint8(0))
     if labels is not None and {"soft-mask", "inverted"} & set(codes) and values.ndim == len(own.shape):
-        values = _two_values(values, labels, is_inverted="inverted" in codes)
+        above, ends = _in_two(values, labels)
+        low, high = (0, WHITE) if is_mixed else ends
+        above = above != ("inverted" in codes)
+        values = np.where(above, high, low).astype(np.uint8 if is_mixed else values.dtype)
     return values
 
 
-def _two_values(values: NDArray[np.integer], labels: Labels, *, is_inverted: bool) -> NDArray[np.integer]:
-    """Write the two ends of a mask's range only, exchanged if it is inverted."""
+def _in_two(values: NDArray[np.integer], labels: Labels) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+    """Say what is above the middle of a mask's range, and give the two values that it is written with."""
     low, high = int(values.min()), int(values.max())
-    threshold = (low + high) / 2 if labels.threshold is None else labels.threshold
-    if labels.threshold is not None:
-        low, high = (packed(one.value) for one in labels.classes[:2])
-    above = (values > threshold) != is_inverted
-    return np.where(above, high, low).astype(values.dtype)
+    if labels.threshold is None:
+        return values > (low + high) / 2, (low, high)
+    low, high = (packed(one.value) for one in labels.classes[:2])
+    return values > labels.threshold, (low, high)
+
+
+def onto(channel: Image, first: StoredImage) -> Image:
+    """Put a channel on the grid of the first one, turned or its axes exchanged as its extent needs it."""
+    pixels = in_order_of(in_memory(channel), first).load().pixels
+    if pixels.shape[1:] != first.shape:
+        pixels = pixels.transpose(0, *range(pixels.ndim - 1, 0, -1))
+    return Image(pixels, first.spacing, first.unit, first.origin, first.direction)
 
 
 def fill_undefined(image: Image) -> Image:

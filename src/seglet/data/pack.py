@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seglet import __version__
-from seglet.core.errors import FormatError, MissingExtra
+from seglet.core.errors import FormatError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import Labels
 from seglet.core.storage import whole_file
@@ -68,9 +68,9 @@ def is_pack(path: Path) -> bool:
     """Whether a file is a pack, rather than any other HDF5 file or none at all."""
     if path.suffix.lower() not in hdf5.SUFFIXES or not path.is_file():
         return False
-    h5py = _h5py(path)
+    library = hdf5.h5py()
     try:
-        with h5py.File(path, "r") as file:
+        with library.File(path, "r") as file:
             return MARK in file.attrs
     except OSError:
         return False
@@ -85,7 +85,7 @@ def open_pack(path: Path) -> Dataset:
         If it is damaged, or was written by a newer version.
     """
     try:
-        with _h5py(path).File(path, "r") as file:
+        with hdf5.h5py().File(path, "r") as file:
             version = int(file.attrs[MARK])
             if version > PACK_VERSION:
                 raise FormatError(
@@ -127,19 +127,6 @@ def _case(path: Path, place: str, group: Any) -> Case:
 
 
 def _mark(path: Path, place: str, attributes: Mapping[str, object]) -> None:
-    with _h5py(path).File(path, "r+") as file:
+    with hdf5.h5py().File(path, "r+") as file:
         node = file[place] if place else file
         node.attrs.update({key: value for key, value in attributes.items() if value is not None})
-
-
-def _h5py(path: Path) -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtra(
-            path,
-            found="an HDF5 file, but no h5py",
-            expected="the extra 'large'",
-            remedy="Install it: pip install 'seglet[large]'.",
-        ) from error
-    return h5py

@@ -15,13 +15,15 @@ from seglet.data.cases import Case
 from seglet.data.copying import all_files, copy_file, files_of, place_in_copy, require_apart
 from seglet.data.doctor import Examination
 from seglet.data.looks import place_of
-from seglet.data.mending import fill_undefined, mend_mask, with_channels
+from seglet.data.mending import fill_undefined, mend_mask, onto, with_channels
 from seglet.data.table import NAME, SEPARATOR, table_text
+from seglet.io import tiff
 from seglet.io.files import open_image, read_image, read_mask, write_image, write_mask
 from seglet.io.sources import File
 
 LOG = "repairs.csv"
 LEAVE_CASE = ("unreadable", "geometry", "constant", "duplicate")
+LEAVE_STACK = ("unreadable", "geometry")  # the others are about a page of it, and all would go
 LEAVE_FILE = ("no-image", "empty-object")
 MEND_MASK = {
     "transposed": "rows and columns exchanged",
@@ -37,7 +39,8 @@ MEND_IMAGE = {
     "channels": "channels made like those of the others",
 }
 REPAIRABLE = frozenset((*LEAVE_CASE, *LEAVE_FILE, *MEND_MASK, *MEND_IMAGE))
-LOSSLESS = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+ONTO_IMAGE = ("transposed", "orientation", "grid")  # what can be wrong with a channel, too
+LOSSLESS = (".png", *tiff.SUFFIXES, ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 
 
 class Repair(Config):
@@ -121,9 +124,10 @@ def _plan(examination: Examination) -> _Plan:
     for case in dataset.cases:
         if case.id in reasons:
             left_out |= {file: _left(file, *reasons[case.id], in_use) for file in files_of(case)}
+    stacks = {(f.root, f.name) for case in kept if case.page is not None for f in _needed(case)}
     for file in dict.fromkeys((*dataset.orphans, *(file for case in kept for file in files_of(case)))):
         if found := [code for code in codes.get(str(file), ()) if code in (*LEAVE_FILE, *LEAVE_CASE)]:
-            left_out[file] = _left(file, found[0], file, set())
+            left_out[file] = _left(file, found[0], file, stacks)
     mended = {
         file: (case, tuple(some))
         for case in kept
@@ -149,13 +153,18 @@ def _codes_by_file(examination: Examination) -> dict[str, list[str]]:
 
 
 def _reason(case: Case, codes: Mapping[str, Sequence[str]]) -> tuple[str, File] | None:
-    """Say why a case cannot be kept, and which of its files is to blame; a second observer is not needed."""
-    for file in files_of(case):
-        if file != case.second:
-            for code in codes.get(str(file), ()):
-                if code in LEAVE_CASE:
-                    return code, file
+    """Say why a case cannot be kept, and which of its files is to blame."""
+    reasons = LEAVE_CASE if case.page is None else LEAVE_STACK
+    for file in _needed(case):
+        for code in codes.get(str(file), ()):
+            if code in reasons:
+                return code, file
     return None
+
+
+def _needed(case: Case) -> list[File]:
+    """The files without which there is no case: all but those of a second observer."""
+    return [file for file in files_of(case) if file != case.second]
 
 
 def _left(file: File, code: str, cause: File, in_use: Collection[tuple[Path, str]]) -> Repair:
@@ -197,10 +206,10 @@ def _mended(file: File, case: Case, codes: Collection[str], examination: Examina
     if case.page is not None or file.part:
         raise _unmended(file, "one of several images in a file")
     if file in case.images:
-        image = _mended_image(file, codes)
         if file.suffix not in LOSSLESS:
             raise _unmended(file, f"a {file.suffix} image, which cannot be written again without loss")
-        write_image(target, image)
+        is_moved = bool(set(codes) & set(ONTO_IMAGE))
+        write_image(target, _mended_image(file, case, codes), like=case.image if is_moved else file)
         return target
     own, like = place_of(open_image(file)), case.image
     values = mend_mask(
@@ -212,8 +221,10 @@ def _mended(file: File, case: Case, codes: Collection[str], examination: Examina
     return target
 
 
-def _mended_image(file: File, codes: Collection[str]) -> Image:
+def _mended_image(file: File, case: Case, codes: Collection[str]) -> Image:
     image = read_image(file)
+    if set(codes) & set(ONTO_IMAGE):
+        image = onto(image, open_image(case.image))
     if "not-finite" in codes:
         image = fill_undefined(image)
     if "channels" in codes:

@@ -92,7 +92,7 @@ def split_cases(cases: Sequence[Case], config: SplitConfig, classes: Classes | N
         If a rule picks nothing or is unknown, if an id is unknown, or if two roles claim a case or a group.
     """
     labelled = [case for case in cases if case.labels]
-    named = {role: _named(labelled, rule, role) for role, rule in _rules(config).items()}
+    named = {role: named_cases(labelled, rule, role) for role, rule in _rules(config).items()}
     test = _claimed(labelled, config.test, "test", named)
     validation = _claimed(labelled, config.validation, "validation", named)
     if test is None:
@@ -141,8 +141,14 @@ def _rules(config: SplitConfig) -> dict[str, Pick]:
     return {"train": config.train, "validation": config.validation, "test": config.test}
 
 
-def _named(cases: Sequence[Case], rule: Pick, role: str) -> list[Case] | None:
-    """Pick by ids, patterns or a list; None where the rule names no cases."""
+def named_cases(cases: Sequence[Case], rule: Pick, role: str) -> list[Case] | None:
+    """Pick by ids, patterns or a list; None where the rule names no cases.
+
+    Raises
+    ------
+    ConfigError
+        If it names an unknown case.
+    """
     if isinstance(rule, float) or rule in ("rest", "auto", "none"):
         return None
     rules = (rule,) if isinstance(rule, str) else rule
@@ -287,7 +293,9 @@ def _refuse_overlap(split: Split) -> None:
         if shared or groups:
             what = f"cases {', '.join(shared[:5])}" if shared else f"groups {', '.join(groups[:5])}"
             expected = "every case, and every group, in one of them only"
-            remedy = f"Change one of the two rules so that they do not share them. {RULES}"
+            remedy = "Change one of the two rules so that they do not share them"
+            freed = "; if these are no patients, slides or the like, say layout.group: ''" if groups else ""
+            remedy = f"{remedy}{freed}. {RULES}"
             raise ConfigError(
                 f"split.{first}, split.{second}", found=f"{what} in both", expected=expected, remedy=remedy
             )

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.image import IGNORE, Labels, StoredImage, StoredSample, everywhere
-from seglet.core.orientation import upright
 from seglet.data.cases import Case
 from seglet.data.channels import open_case
-from seglet.data.fitting import Box, Frame, check_size, open_page
+from seglet.data.fitting import Box, Frame, check_size, lies_otherwise, open_page
 from seglet.data.masks import decode
 from seglet.data.samples import read_case_labels, read_fov
 from seglet.data.survey import as_volume
@@ -88,11 +87,9 @@ def _in_boxes(case: Case, image: StoredImage, labels: Labels) -> StoredImage | N
 
 
 def _is_readable_in_boxes(stored: StoredImage, image: StoredImage) -> bool:
-    is_turned = bool(stored.direction and image.direction) and (
-        upright(stored.direction) != upright(image.direction)
-    )
     is_gray = stored.n_channels == 1 and stored.dtype.kind in WHOLE_NUMBERS
-    return is_cheap_in_parts(stored) and is_gray and len(stored.shape) == len(image.shape) and not is_turned
+    is_alike = len(stored.shape) == len(image.shape) and not lies_otherwise(stored, image)
+    return is_cheap_in_parts(stored) and is_gray and is_alike
 
 
 def _values(pixels: NDArray[np.generic], where: str) -> NDArray[np.integer]:

@@ -21,6 +21,7 @@ MANY_CLASSES = 20  # more values than that, and they are objects
 MAX_LISTED = 4096  # distinct values kept per file
 MOST_COUNTED = 1 << 17  # range of values that are counted in a table rather than sorted
 MOST_VOXELS = 1 << 22  # pieces and edges of larger volumes are looked at in a thinned copy
+MOST_PIXELS = 1 << 24  # the same for flat images
 FEW_OBJECTS = 4  # a volume of fewer values shows organs
 ALIKE = 4  # at most so many times larger is a large object than a small one (upper and lower quartile)
 
@@ -64,8 +65,9 @@ class Tally(NamedTuple):
 def survey_mask(mask: NDArray[np.integer]) -> Survey:
     """Count the values of one mask, ([z,] y, x) or (y, x, 3).
 
-    All values are counted. Pieces and edges of a volume of more than four million voxels are looked at in
-    every second slice, row or column, as often as needed: which is enough to tell objects from organs.
+    All values are counted. Pieces and edges of a volume of more than four million voxels, or of a flat image
+    of four times as many pixels, are looked at in every second slice, row or column, as often as needed:
+    which is enough to tell objects from organs.
     """
     kind, codes = _as_codes(mask)
     values, counts = count_values(codes)
@@ -73,7 +75,7 @@ def survey_mask(mask: NDArray[np.integer]) -> Survey:
     is_volume = codes.ndim == 3
     if len(values) <= 2:
         return Survey(kind, values, counts, nothing, nothing, is_volume=is_volume)
-    n_all, codes = codes.size, _thinned(codes) if is_volume else codes
+    n_all, codes = codes.size, _thinned(codes, MOST_VOXELS if is_volume else MOST_PIXELS)
     gray = codes >> 16 if kind == "red" else codes
     n_between, n_thick = (0, 0) if kind == "color" else _between(gray, n_all / codes.size)
     n_touching = nothing if is_volume else _touching(gray, values if kind == "gray" else values >> 16)
@@ -116,8 +118,19 @@ def count_values(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray
 
 
 def planes(values: NDArray[Number]) -> Iterable[NDArray[Number]]:
-    """Give a volume plane by plane, and a flat image as one; views."""
-    return values if values.ndim == 3 else [values]
+    """Give a volume plane by plane, and a flat image in bands of rows; views."""
+    if values.ndim == 3:
+        return values
+    n_rows = max(MOST_VOXELS // max(values.shape[-1], 1), 1)
+    return [values[start : start + n_rows] for start in range(0, len(values), n_rows)]
+
+
+def color_codes(mask: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Write each color of a (y, x, 3) mask as the number 0xRRGGBB."""
+    codes: NDArray[np.integer] = mask[..., 0].astype(np.int32 if mask.dtype.itemsize == 1 else np.int64)
+    for k in (1, 2):
+        codes = codes << 8 | mask[..., k]
+    return codes
 
 
 def connected_pieces(values: NDArray[np.integer | np.bool_]) -> NDArray[np.int32]:
@@ -230,10 +243,9 @@ def _looks_colored_to_touch(surveys: Sequence[Survey], total: Tally) -> bool:
 def _as_codes(mask: NDArray[np.integer]) -> tuple[Kind, NDArray[np.integer]]:
     if not is_color(mask):
         return "gray", mask
-    red, green, blue = (mask[..., k].astype(np.int64) for k in range(3))
-    if np.array_equal(red, green) and np.array_equal(red, blue):
+    if np.array_equal(mask[..., 0], mask[..., 1]) and np.array_equal(mask[..., 0], mask[..., 2]):
         return "gray", mask[..., 0]
-    return ("color" if green.any() or blue.any() else "red"), red << 16 | green << 8 | blue
+    return ("color" if mask[..., 1:].any() else "red"), color_codes(mask)
 
 
 def _sorted_out(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -246,11 +258,11 @@ def _sorted_out(codes: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[
     return np.array(listed, np.int64), np.array([total[value] for value in listed], np.int64)
 
 
-def _thinned(codes: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Leave out every second plane across the longest axis, until few voxels are left."""
-    while codes.size > MOST_VOXELS:
+def _thinned(codes: NDArray[np.integer], most: int) -> NDArray[np.integer]:
+    """Leave out every second plane or row across the longest axis, until few pixels are left."""
+    while codes.size > most:
         axis = int(np.argmax(codes.shape))
-        codes = codes[tuple(slice(None, None, 2 if k == axis else 1) for k in range(3))]
+        codes = codes[tuple(slice(None, None, 2 if k == axis else 1) for k in range(codes.ndim))]
     return np.ascontiguousarray(codes)
 
 

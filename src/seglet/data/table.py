@@ -118,7 +118,13 @@ def _no_images(path: Path, columns: Sequence[str]) -> FormatError:
 
 
 def _paths(path: Path, cell: str) -> list[Path]:
-    return [path.parent / one.strip() for one in cell.split(SEPARATOR) if one.strip()]
+    return [_path(path.parent, one.strip()) for one in cell.split(SEPARATOR) if one.strip()]
+
+
+def _path(folder: Path, text: str) -> Path:
+    """Find a path that may have been written on Windows."""
+    path = folder / text
+    return folder / text.replace("\\", "/") if "\\" in text and not path.exists() else path
 
 
 def _require_files(path: Path, lines: Sequence[tuple[int, dict[str, str]]]) -> None:

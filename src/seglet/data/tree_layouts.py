@@ -7,7 +7,13 @@ from pathlib import PurePosixPath
 
 from seglet.data.layouts import Layout, count_pairs
 from seglet.data.patterns import literal, stem_of
-from seglet.data.words import IMAGE_WORDS, LABEL_WORDS, sounds_like_labels
+from seglet.data.words import (
+    IMAGE_WORDS,
+    LABEL_WORDS,
+    generalized,
+    sounds_like_labels,
+    split_as_variable,
+)
 from seglet.io.sources import suffix_of
 
 CONTAINERS = (".h5", ".hdf5", ".hdf", ".zarr", ".ome.zarr", ".n5")
@@ -88,8 +94,7 @@ def _at_depth(paths: Sequence[PurePosixPath], depth: int) -> tuple[tuple[bool, i
     images = [tail for tail in usual if tail not in masks]
     if len(masks) != 1 or not images or (len(images) > 1 and len(units) < 2):
         return None
-    folders = {path.parts[:depth] for path in below}
-    where = "".join(f"{literal(part)}/" for part in min(folders)) if len(folders) == 1 else "**/"
+    where = generalized({tuple(map(split_as_variable, path.parts[:depth])) for path in below})
     image = literal(images[0]) if len(images) == 1 else "{channel}"
     layout = Layout(
         name=f"a folder of each case with {', '.join(sorted(images))} and {masks[0]}",

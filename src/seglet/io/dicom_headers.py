@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from seglet.core.errors import FormatError, MissingExtra
+from seglet.core.errors import FormatError
+from seglet.io.packages import need
 
 SUFFIXES = (".dcm", ".dicom", ".ima", ".seg")
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # bitmaps, label maps
@@ -77,13 +77,9 @@ class Header:
     frames: tuple[Frame, ...]
 
 
-def pydicom() -> ModuleType:
+def pydicom() -> Any:
     """Import pydicom, or raise `MissingExtra` saying how to install it."""
-    try:
-        import pydicom
-    except ImportError as error:
-        raise missing("pydicom", "DICOM files") from error
-    return pydicom
+    return need("pydicom", "medical", "DICOM files")
 
 
 def damage() -> tuple[type[Exception], ...]:
@@ -91,12 +87,6 @@ def damage() -> tuple[type[Exception], ...]:
     own = pydicom().errors.InvalidDicomError, pydicom().errors.BytesLengthException
     values = ValueError, TypeError, LookupError, AttributeError
     return (*own, *values, OSError, EOFError, RuntimeError, struct.error, zlib.error)
-
-
-def missing(package: str, what: str) -> MissingExtra:
-    """Build the error about a package that is not installed."""
-    remedy = "Install it: pip install 'seglet[medical]'."
-    return MissingExtra(what, found=f"no package {package}", expected="it to be installed", remedy=remedy)
 
 
 def is_dicom(path: Path) -> bool:

@@ -4,7 +4,6 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 from seglet import __version__
 from seglet.core.errors import FormatError, GeometryError
 from seglet.core.storage import whole_file
-from seglet.io.dicom_headers import Frame, damage, missing, pydicom
+from seglet.io.dicom_headers import Frame, damage, pydicom
 from seglet.io.dicom_series import choose
 from seglet.io.dicom_stack import in_order
+from seglet.io.packages import need
 
 # DICOM PS3.16: tissues, central nervous system, abdominal, thoracic and vascular anatomy, lesions
 CODE_SETS = ("cid7166", "cid7153", "cid7154", "cid7155", "cid7156", "cid7159")
@@ -164,10 +164,5 @@ def _codes(name: str) -> tuple[Any, Any]:
     return codes.SCT.Tissue, codes.SCT.Tissue
 
 
-def _highdicom() -> ModuleType:
-    pydicom()
-    try:
-        import highdicom
-    except ImportError as error:
-        raise missing("highdicom", "DICOM-SEG files") from error
-    return highdicom
+def _highdicom() -> Any:
+    return need("highdicom", "medical", "DICOM-SEG files")

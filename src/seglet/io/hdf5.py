@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.errors import FormatError, MissingExtra, SegletError
+from seglet.core.errors import FormatError, SegletError
 from seglet.core.image import Image, StoredImage
 from seglet.core.storage import speaking_of, whole_file
 from seglet.io.axes import (
@@ -24,6 +24,7 @@ from seglet.io.axes import (
     read_box,
     stored_image,
 )
+from seglet.io.packages import need
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 CHUNK_SIDE = 64  # gzip is slow, and a box unpacks every chunk that it touches
@@ -103,7 +104,7 @@ def write(path: Path, image: Image, part: str = "image") -> None:
         with speaking_of(path), _opened(path, str(path), "r+") as file:
             _put(file, part, image)
         return
-    with whole_file(path) as aside, _h5py(path).File(aside, "w") as file:
+    with whole_file(path) as aside, h5py().File(aside, "w") as file:
         _put(file, part, image)
 
 
@@ -152,14 +153,14 @@ def _is_written(path: Path, name: str, axes: Axes, where: str, box: Box) -> bool
 @contextmanager
 def _opened(path: Path, where: str, mode: str = "r") -> Iterator[Any]:
     """Open the file; whatever cannot be read in it is told as a fault of the file."""
-    h5py = _h5py(path)
+    library = h5py()
     try:
-        with h5py.File(path, mode) as file:
+        with library.File(path, mode) as file:
             yield file
     except SegletError:
         raise
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        if isinstance(error, OSError) and mode != "r" and h5py.is_hdf5(path):
+        if isinstance(error, OSError) and mode != "r" and library.is_hdf5(path):
             raise
         raise FormatError(
             where,
@@ -217,14 +218,6 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _h5py(path: Path) -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtra(
-            path,
-            found="an HDF5 file, but no h5py",
-            expected="the extra 'large'",
-            remedy="Install it: pip install 'seglet[large]'.",
-        ) from error
-    return h5py
+def h5py() -> Any:
+    """Import h5py, or raise `MissingExtra` saying how to install it."""
+    return need("h5py", "large", "HDF5 files")

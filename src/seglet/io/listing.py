@@ -102,15 +102,14 @@ def _in_folder(root: Path, folder: Path, names: Sequence[str]) -> list[File]:
     unknown = [path for path in paths if suffix_of(path.name) not in OTHER_SUFFIXES and path.is_file()]
     slices = [path for path in unknown if dicom.is_dicom(path)]
     series = _series(root, folder, slices) if slices else []
-    if series is None:
-        series, slices = [], []
+    in_series = set(slices) if series is not None else set()
     files = []
     for path in paths:
-        if path not in slices:
+        if path not in in_series:
             name = path.relative_to(root).as_posix()
             is_bare = path.is_dir() and suffix_of(name) not in SUFFIXES
             files.append(File(root, name, alias=f"{name}.zarr" if is_bare else ""))
-    return [*files, *series]
+    return [*files, *(series or [])]
 
 
 def _series(root: Path, folder: Path, slices: Sequence[Path]) -> list[File] | None:

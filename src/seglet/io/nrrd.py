@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.errors import FormatError, GeometryError, MissingExtra, SegletError
+from seglet.core.errors import FormatError, GeometryError, SegletError
 from seglet.core.image import Image, StoredImage
 from seglet.io.axes import Box, length_unit
+from seglet.io.packages import need
 from seglet.io.pixels import unreadable
 
 SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
@@ -111,16 +112,7 @@ def write(path: Path, image: Image) -> None:
 
 
 def _simpleitk() -> Any:
-    try:
-        import SimpleITK
-    except ImportError as error:
-        raise MissingExtra(
-            "NRRD and MetaImage files",
-            found="no package SimpleITK",
-            expected="SimpleITK, which reads them",
-            remedy="Install it with: pip install 'seglet[medical]'",
-        ) from error
-    return SimpleITK
+    return need("SimpleITK", "medical", "NRRD and MetaImage files")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from seglet.core.errors import FormatError, GeometryError, SegletError
 from seglet.core.image import Image, StoredImage
 from seglet.io.axes import Axes, Box, length_unit, read_box
 from seglet.io.pixels import is_gray, unreadable
-from seglet.io.tiff_pixels import stored_pixels
+from seglet.io.tiff_pixels import open_tiff, stored_pixels
 
 SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
 MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -105,10 +106,19 @@ def _reading(where: str) -> Iterator[None]:
 
 
 def _open(path: Path, where: str) -> tuple[StoredImage, NDArray[np.uint8] | None]:
-    with _reading(where), tifffile.TiffFile(path) as tiff:
+    with _reading(where):
+        state = path.stat()
+    return _opened(path, where, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)  # each page of a stack may be a case of its own, and opens the whole stack
+def _opened(
+    path: Path, where: str, changed_ns: int, size: int
+) -> tuple[StoredImage, NDArray[np.uint8] | None]:
+    with _reading(where), open_tiff(path) as tiff:
         number, series = _only_series(tiff, where)
         page = series.keyframe
-        _refuse_truncated(tiff, series, path.stat().st_size, where)
+        _refuse_truncated(tiff, series, size, where)
         if page.photometric.name in PRINT_COLORS:
             found = f"{page.photometric.name} colors"
             raise FormatError(where, found=found, expected="gray or RGB", remedy="Save the image as RGB.")

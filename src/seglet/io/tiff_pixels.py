@@ -20,6 +20,20 @@ class StoredPixels(Protocol):
     def __getitem__(self, index: Index) -> NDArray[np.generic]: ...
 
 
+def open_tiff(path: Path) -> tifffile.TiffFile:
+    """Open a file; equal pages that were written one by one, each with a shape of its own, are one stack."""
+    tiff = tifffile.TiffFile(path)
+    try:
+        kinds = {(series.shape, series.keyframe.hash) for series in tiff.series} if tiff.is_shaped else ()
+        if len(kinds) != 1 or len(tiff.series) == 1:
+            return tiff
+    except BaseException:
+        tiff.close()
+        raise
+    tiff.close()
+    return tifffile.TiffFile(path, is_shaped=False)
+
+
 def stored_pixels(path: Path, series: Any, number: int) -> tuple[StoredPixels, bool]:
     """Choose how the pixels of one series of pages are read.
 
@@ -73,7 +87,7 @@ class _Whole:
     number: int
 
     def __getitem__(self, index: Index) -> NDArray[np.generic]:
-        with tifffile.TiffFile(self.path) as tiff:
+        with open_tiff(self.path) as tiff:
             stored: NDArray[np.generic] = tiff.series[self.number].asarray()
         return stored[index]
 

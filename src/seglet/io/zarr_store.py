@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from seglet.core.errors import FormatError, MissingExtra
+from seglet.core.errors import FormatError
 from seglet.io.axes import Axes, Box, chunk_shape, chunks_of
+from seglet.io.packages import need
 
 
 def open_node(path: Path, part: str = "") -> Any:
     """Open an array or group for reading, its own metadata rather than a copy at the top of the store."""
-    return _zarr(path).open(path, path=part, mode="r", use_consolidated=False)
+    return _zarr().open(path, path=part, mode="r", use_consolidated=False)
 
 
 def open_group(path: Path, zarr_format: int) -> Any:
     """Open a group for writing; made where there is none."""
-    return _zarr(path).open_group(path, mode="a", zarr_format=zarr_format, use_consolidated=False)
+    return _zarr().open_group(path, mode="a", zarr_format=zarr_format, use_consolidated=False)
 
 
 def new_array(group: Any, name: str, letters: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
@@ -47,7 +48,7 @@ def has_chunks(array: Any, axes: Axes, box: Box) -> bool:
 
 def consolidate(path: Path) -> None:
     """Bring up to date the copy of all metadata that some stores keep at their top."""
-    zarr = _zarr(path)
+    zarr = _zarr()
     if zarr.open_group(path, mode="r").metadata.consolidated_metadata is None:
         return
     with warnings.catch_warnings():
@@ -70,14 +71,5 @@ def reading(where: str) -> Iterator[None]:
         ) from error
 
 
-def _zarr(path: Path) -> Any:
-    try:
-        import zarr
-    except ImportError as error:
-        raise MissingExtra(
-            path,
-            found="a Zarr store, but no zarr",
-            expected="the extra 'large'",
-            remedy="Install it: pip install 'seglet[large]'.",
-        ) from error
-    return zarr
+def _zarr() -> Any:
+    return need("zarr", "large", "Zarr stores")

@@ -20,6 +20,8 @@ __all__ = ["Prediction", "Scores", "evaluate"]
 
 Counts = NDArray[np.int64]
 
+MOST_PIXELS = 20_000_000  # kept per class for curves; ranking them takes about two gigabytes
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -51,7 +53,7 @@ def evaluate(
     """Score predictions by a protocol.
 
     Pairs are taken one at a time; of each only the counts and, for the curves, five bytes per pixel and
-    class are kept.
+    class are kept, of a random part of the pixels where all images have more than 20 million.
 
     Parameters
     ----------
@@ -103,6 +105,12 @@ class _PixelList:
         self.truth.append(truth)
         self.scores.append(np.asarray(scores, np.float32))
 
+    def halve(self, rng: np.random.Generator) -> None:
+        """Keep a random half of the pixels of every image."""
+        for number, (truth, scores) in enumerate(zip(self.truth, self.scores, strict=True)):
+            kept = rng.integers(0, 2, len(truth), np.uint8) == 0
+            self.truth[number], self.scores[number] = truth[kept], scores[kept]
+
     def joined(self, other: "_PixelList") -> "_PixelList":
         return _PixelList(self.truth + other.truth, self.scores + other.scores)
 
@@ -121,12 +129,33 @@ class _Found:
     observer: list[ImageScores] = field(default_factory=list)
     has_fov: bool = False
     windows_of: tuple[str, ...] = ()
+    n_kept: int = 0
+    n_halvings: int = 0
 
     def __post_init__(self) -> None:
+        self.rng = np.random.default_rng(0)
         empty: Counts = np.zeros((self.n_classes, self.n_classes), np.int64)
         self.counted, self.left_out, self.observed = empty.copy(), empty.copy(), empty.copy()
         self.counted_pixels = [_PixelList() for _ in range(1, self.n_classes)]
         self.left_out_pixels = [_PixelList() for _ in range(1, self.n_classes)]
+
+    def thinned(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Choose which of these pixels are kept for curves: all, as long as those of all images are few.
+
+        Each time they become too many, a random half of every image's pixels is dropped, so that all images
+        go on weighing as they should.
+        """
+        n = int(np.count_nonzero(pixels))
+        while self.n_kept + (n >> self.n_halvings) > MOST_PIXELS:
+            for kept in (*self.counted_pixels, *self.left_out_pixels):
+                kept.halve(self.rng)
+            self.n_kept //= 2
+            self.n_halvings += 1
+        self.n_kept += n >> self.n_halvings
+        if self.n_halvings == 0:
+            return pixels
+        drawn = self.rng.integers(0, 1 << self.n_halvings, pixels.shape, np.uint16)
+        return np.asarray(pixels & (drawn == 0), np.bool_)
 
 
 def _add_image(found: _Found, sample: Sample, prediction: Prediction, class_names: tuple[str, ...]) -> None:
@@ -136,13 +165,13 @@ def _add_image(found: _Found, sample: Sample, prediction: Prediction, class_name
     valid = labelled if fov is None else labelled & fov
     matrix = confusion_matrix(truth, prediction.labels, found.n_classes, valid)
     found.counted += matrix
-    areas = _areas(found.counted_pixels, truth, prediction, valid)
+    areas = _areas(found.counted_pixels, truth, prediction, found.thinned(valid))
     found.images.append(_score_image(sample.id, matrix, areas, class_names))
     if fov is not None:
         outside = labelled & ~fov
         found.has_fov = True
         found.left_out += confusion_matrix(truth, prediction.labels, found.n_classes, outside)
-        _keep_pixels(found.left_out_pixels, truth, prediction, outside)
+        _keep_pixels(found.left_out_pixels, truth, prediction, found.thinned(outside))
     if sample.second is not None:
         seen = valid & (sample.second != IGNORE)
         matrix = confusion_matrix(truth, sample.second, found.n_classes, seen)

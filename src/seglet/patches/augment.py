@@ -75,12 +75,16 @@ class AugmentConfig(Config):
     noise: NotNegative = 0.15
     blur: NotNegative = 1.0
 
-    def settled(self, patch_size: tuple[int, ...], *, is_oriented: bool) -> "AugmentConfig":
-        """The same with everything said that was left open."""
+    def settled(
+        self, patch_size: tuple[int, ...], *, is_oriented: bool, spacing: tuple[float, ...] | None = None
+    ) -> "AugmentConfig":
+        """The same with everything said that was left open; `spacing` as in `draw_spatial`."""
+        pitch = spacing or (1.0,) * len(patch_size)
+        shortest = min(n * step / min(pitch) for n, step in zip(patch_size, pitch, strict=True))
         chosen = {
             "rotation": ORIENTED_ROTATION if is_oriented else ROTATION,
             "flip": 0.0 if is_oriented else FLIP,
-            "elastic": round(ELASTIC * min(patch_size), 3),
+            "elastic": round(ELASTIC * shortest, 3),
         }
         opened = {name: value for name, value in chosen.items() if getattr(self, name) is None}
         return self.model_copy(update=opened)

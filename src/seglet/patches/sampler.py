@@ -14,13 +14,15 @@ from seglet.core.config import Config
 from seglet.core.errors import DatasetError
 from seglet.core.grid import Cover, Region, read_beyond
 from seglet.patches.augment import AugmentConfig, IntensityDraw, apply_intensity, draw_intensity, draw_spatial
-from seglet.patches.sources import InMemory, PatchSource, Points
+from seglet.patches.sources import InMemory, PatchSource, Points, thinned
 from seglet.patches.targets import BorderWeightConfig
 from seglet.patches.warp import SpatialDraw, box_around, coordinates, mirrored_inside, warp
 from seglet.preprocessing.transform import Prepared
 
 Item = TypeVar("Item")
 
+PLACES = 4_000_000  # remembered of a kind in all cases: thousands of slices would take more than their pixels
+LEAST_PLACES = 1000  # of a case and class; more than its patches in most trainings
 MOST_LOOKED_AT = 4  # windows on disk looked at for each that is wished: some hold no labelled pixel
 
 
@@ -109,11 +111,12 @@ class PatchSampler:
         spacing: tuple[float, ...] | None = None,
     ) -> None:
         self.patch_size, self.batch_size, self.config = patch_size, batch_size, config
-        self._augment = config.augment.settled(patch_size, is_oriented=False)
+        self._augment = config.augment.settled(patch_size, is_oriented=False, spacing=spacing)
         self.seed, self.device, self.spacing = seed, device, spacing
         self._sources = _as_sources(cases, config.border_weight, device)
         rng = np.random.default_rng(seed)
-        places = [source.find_places(rng) for source in self._sources]
+        most = max(PLACES // max(len(self._sources), 1), LEAST_PLACES)
+        places = [thinned(source.find_places(rng), most, rng) for source in self._sources]
         self._anywhere = [each.anywhere for each in places]
         classes = sorted({c for each in places for c in each.foreground})
         self._foreground: list[dict[int, Points]] = [

@@ -103,6 +103,15 @@ def places_of(
     return Places(_choose(counted, rng, most), {c: points for c, points in each.items() if len(points)})
 
 
+def thinned(places: Places, most: int, rng: np.random.Generator) -> Places:
+    """A random choice of at most so many places of each kind."""
+
+    def some(points: Points) -> Points:
+        return points if len(points) <= most else rng.choice(points, most, replace=False, shuffle=False)
+
+    return Places(some(places.anywhere), {c: some(points) for c, points in places.foreground.items()})
+
+
 def pixel_weights(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
     """How much each pixel of a case counts in training.
 

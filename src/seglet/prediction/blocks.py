@@ -20,7 +20,7 @@ from seglet.preprocessing.normalization import NormalizationRecord, normalizatio
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.spacing import upright_spacing
 from seglet.preprocessing.target import network_axes
-from seglet.preprocessing.transform import preprocess_image, restore
+from seglet.preprocessing.transform import grid_shape, preprocess_image, restore
 
 SLICES_AT_ONCE = 16  # of a volume that is predicted slice by slice
 
@@ -65,6 +65,7 @@ def predict_blocks(
             expected="one that sees them at a spacing of its own, to predict block by block",
             remedy="Train without plan.resize, or predict an image that fits the memory.",
         )
+    grid_shape(stored, plan)  # refuses images of other axes, also where all of it is empty
     record = normalization_of(stored, plan)
     blocks = list(_blocks(stored.shape, _tiling_on(stored, plan, tiling_of(model.card))))
     for number, (block, core) in enumerate(blocks, start=1):

@@ -1,6 +1,7 @@
 """Intensities: brought to the network's channels and to a common scale."""
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Any, Literal
 
 import numpy as np
@@ -155,7 +156,7 @@ def _measure_channel(channel: NDArray[np.float32], kind: Normalization) -> Inten
         channel = np.where(finite, channel, np.min(channel, where=finite, initial=np.inf))
     if not np.isfinite(channel).all():
         return IntensityScale(low=0, high=0, zero=0, unit=1)
-    looked_at = channel.ravel()[:: max(1, channel.size // MAX_LOOKED_AT)]
+    looked_at = channel.ravel()[:: _stride(channel.size)]
     low, high = (float(np.float32(v)) for v in np.percentile(looked_at, CLIP_PERCENTILES))
     if not high > low:
         low, high = float(channel.min()), float(channel.max())
@@ -165,6 +166,14 @@ def _measure_channel(channel: NDArray[np.float32], kind: Normalization) -> Inten
         return IntensityScale(low=low, high=high, zero=low, unit=high - low)
     mean, deviation = _moments(channel, low, high)
     return IntensityScale(low=low, high=high, zero=mean, unit=deviation)
+
+
+def _stride(n: int) -> int:
+    """Step that takes about `MAX_LOOKED_AT` of n pixels; one that divided a row would see few columns."""
+    step = max(1, n // MAX_LOOKED_AT)
+    while gcd(step, n) > 1:
+        step += 1
+    return step
 
 
 def _moments(channel: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:

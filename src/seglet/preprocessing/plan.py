@@ -105,6 +105,9 @@ class Plan(Config):
         None where images keep their own.
     unit : str
         Unit of `spacing`.
+    steps : tuple of float or None
+        Distance of points along each axis that the network sees, of the median training image; patches are
+        turned and bent by it, also where images keep their own spacing.
     n_channels, n_classes : int
         What goes into the network, and the classes that come out, background included.
     training_memory : int
@@ -124,6 +127,7 @@ class Plan(Config):
     mode: Mode = "2d"
     spacing: tuple[float, ...] | None = None
     unit: str = "px"
+    steps: tuple[float, ...] | None = None
     slice_axis: int = 0
     strides: PerLevel
     kernels: PerLevel
@@ -184,6 +188,7 @@ def make_plan(fingerprint: Fingerprint, config: PlanConfig, memory: int, *, is_o
         mode=target.mode,
         spacing=target.spacing,
         unit=fingerprint.unit,
+        steps=target.steps,
         slice_axis=target.slice_axis,
         strides=strides,
         kernels=kernels,

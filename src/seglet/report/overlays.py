@@ -22,6 +22,11 @@ CLASS_COLORS: tuple[Color, ...] = (
     (240, 104, 48),
     (160, 140, 255),
     (190, 150, 90),
+    (255, 120, 140),
+    (150, 220, 90),
+    (70, 110, 220),
+    (200, 200, 255),
+    (0, 140, 110),
 )
 RIGHT: Color = (236, 236, 236)
 EXTRA: Color = (255, 145, 20)  # predicted only; nearly all eyes tell orange from blue

@@ -137,7 +137,7 @@ def _make_sampler(
         settings.patches,
         seed=settings.fit.seed,
         device=device,
-        spacing=plan.spacing,
+        spacing=plan.steps,
     )
 
 

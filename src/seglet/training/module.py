@@ -92,6 +92,10 @@ class SegmentationModule(LightningModule):
         schedule = LambdaLR(optimizer, lambda _: rate_factor(self.config.schedule, self._clock.progress))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_fit_end(self) -> None:
+        """Let go of the images: the trainer and this module hold each other beyond the end of training."""
+        del self._batches
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember how long training has lasted."""
         checkpoint["elapsed"] = self._clock.elapsed
