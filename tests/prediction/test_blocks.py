@@ -191,7 +191,9 @@ def test_a_region_is_predicted_as_its_surroundings_let_it(make_model: MakeModel)
     region = Region((40, 32), (90, 96))
     found = blocks.predict_region(store(image), region, model, engine)
     assert found.shape == (1, 50, 64)
-    assert np.abs(found - whole[(slice(None), *region.slices)]).max() < 1e-3
+    difference = np.abs(found - whole[(slice(None), *region.slices)])
+    assert difference.mean() < 1e-3
+    assert difference.max() < 0.02, "16 pixels of surroundings are less than this network sees"
     around = blocks.block_around(store(image), region, model.card)
     assert (around.start, around.shape) == ((24, 16), (96, 96))
 
