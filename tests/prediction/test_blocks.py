@@ -187,13 +187,11 @@ def test_undefined_values_are_refused(make_model: MakeModel) -> None:
 def test_a_region_is_predicted_as_its_surroundings_let_it(make_model: MakeModel) -> None:
     image, model = random_image(128, 160), make_model()
     engine = TorchEngine(model, "fp32")
-    whole = predict_image(image, model, engine)
+    whole = engine.run(image.pixels[None])[0]
     region = Region((40, 32), (90, 96))
     found = blocks.predict_region(store(image), region, model, engine)
     assert found.shape == (1, 50, 64)
-    difference = np.abs(found - whole[(slice(None), *region.slices)])
-    assert difference.mean() < 1e-3
-    assert difference.max() < 0.02, "16 pixels of surroundings are less than this network sees"
+    assert np.abs(found - whole[(slice(None), *region.slices)]).max() < 1e-3
     around = blocks.block_around(store(image), region, model.card)
     assert (around.start, around.shape) == ((24, 16), (96, 96))
 
