@@ -12,7 +12,7 @@ from seglet import __version__, pipeline
 from seglet.cli import app, print_json
 from seglet.recipe import read_recipe, recipe_names, recipe_text
 
-COMMANDS = ("check", "plan", "train", "predict", "evaluate", "report", "recipes", "recipe", "demo")
+COMMANDS = ("check", "plan", "train", "tune", "predict", "evaluate", "report", "recipes", "recipe", "demo")
 
 
 def seglet(*arguments: object) -> Result:

@@ -1,9 +1,12 @@
 import io
+import json
 
 import pytest
+import typer
 from rich.console import Console
 
-from seglet.console import Teller, print_line, print_table, show_figure
+from seglet.console import Teller, door, print_line, print_table, show_figure
+from seglet.core.errors import ConfigError, ModelError, SegletError
 from seglet.core.events import Event
 
 
@@ -74,3 +77,26 @@ def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_figures_have_four_digits(value: float | None, shown: str) -> None:
     assert show_figure(value) == shown
+
+
+@pytest.mark.parametrize(("kind", "code"), [(ConfigError, 2), (ModelError, 1)])
+def test_errors_leave_by_the_door_as_words_and_exit_codes(
+    kind: type[SegletError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as end, door(False):
+        raise kind("here", found="[this]", expected="that", remedy="Do so.")
+    said = capsys.readouterr()
+    assert end.value.exit_code == code
+    assert said.out == ""
+    assert said.err == "Error here: found [this]; expected that. Do so.\n"
+
+
+def test_errors_and_interruptions_are_documents_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), door(True):
+        raise ModelError("here", found="this", expected="that", remedy="Do so.")
+    parts = {"where": "here", "found": "this", "expected": "that", "remedy": "Do so."}
+    assert json.loads(capsys.readouterr().out) == {"error": "ModelError", **parts}
+    with pytest.raises(typer.Exit) as end, door(True):
+        raise KeyboardInterrupt
+    assert end.value.exit_code == 1
+    assert json.loads(capsys.readouterr().out) == {"error": "Interrupted"}

@@ -27,6 +27,7 @@ from seglet.model import (
     untrained,
 )
 from seglet.networks.unet import UNetConfig
+from seglet.patches.targets import TargetConfig
 from seglet.preprocessing.plan import Plan
 
 LABELS = Labels(
@@ -138,11 +139,29 @@ def test_same_seed_gives_the_same_untrained_model() -> None:
     _assert_same(untrained(_card(), seed=5), untrained(_card(), seed=5))
 
 
-@pytest.mark.parametrize(("n_classes", "expected"), [(2, 1), (3, 3), (7, 7)])
-def test_two_classes_need_one_output(n_classes: int, expected: int) -> None:
-    plan = _plan(n_classes=n_classes)
-    assert n_outputs(plan) == expected
-    assert untrained(_card(plan=plan)).network(torch.zeros(1, 1, 8, 8)).shape[1] == expected
+@pytest.mark.parametrize(
+    ("n_classes", "head", "targets", "expected"),
+    [
+        (2, "sigmoid", "classes", 1),
+        (2, "softmax", "classes", 2),
+        (3, "sigmoid", "classes", 3),
+        (7, "softmax", "classes", 7),
+        (2, "sigmoid", "borders", 3),
+        (2, "sigmoid", "distance", 2),
+        (2, "softmax", "distance", 3),
+        (3, "sigmoid", "distance", 4),
+    ],
+)
+def test_outputs_are_those_that_head_and_targets_ask_for(
+    n_classes: int, head: str, targets: str, expected: int
+) -> None:
+    card = _card(
+        plan=_plan(n_classes=n_classes),
+        network=UNetConfig(head=head),  # type: ignore[arg-type]
+        targets=TargetConfig(kind=targets),  # type: ignore[arg-type]
+    )
+    assert n_outputs(card) == expected
+    assert untrained(card).network(torch.zeros(1, 1, 8, 8)).shape[1] == expected
 
 
 @pytest.mark.parametrize("missing", ["folder", CARD, WEIGHTS])

@@ -2,11 +2,24 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from seglet.core.image import Image, Sample
 from seglet.data.findings import Finding
 from seglet.data.repair import Repair, RepairLog
-from seglet.printing import print_finding, print_repairs
+from seglet.metrics.evaluate import Prediction, Scores, evaluate
+from seglet.metrics.protocols import protocol_named
+from seglet.printing import (
+    print_finding,
+    print_repairs,
+    print_scores,
+    print_trials,
+    scores_document,
+    trials_document,
+)
+from seglet.tuning.search import Tuned
+from seglet.tuning.trials import Tried
 
 
 def test_a_finding_tells_its_files_why_it_matters_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,3 +47,88 @@ def test_repairs_say_what_was_done_and_what_was_left(capsys: pytest.CaptureFixtu
     assert "repaired masks/a.png: exchanged" in printed
     assert "left     masks/b.png" in printed
     assert "copy" in printed and "untouched" in printed
+
+
+def scored(protocol: str) -> Scores:
+    """Two images of two cells each; in the second they are merged."""
+    objects = np.zeros((8, 9), np.int32)
+    objects[:, :4], objects[:, 5:] = 1, 2
+    labels = (objects > 0).astype(np.uint8)
+    pairs = []
+    for name, predicted in (("a", labels), ("b", np.ones_like(labels))):
+        case = Sample(name, Image(np.zeros((1, 8, 9), np.uint8)), labels, objects)
+        pairs.append((case, Prediction(name, predicted)))
+    return evaluate(pairs, ("background", "cell"), protocol_named(protocol))
+
+
+def test_scores_of_objects_are_printed_with_what_others_reached(capsys: pytest.CaptureFixture[str]) -> None:
+    print_scores(scored("dsb2018"), "2 images")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "2 images, protocol dsb2018 1" in printed
+    assert "Score of DSB 2018 0.5000 (Mean over 2 images; 95 % interval 0.000 – 1.000)" in printed
+    assert "Merged 1" in printed and "Mean Dice" in printed
+    assert "Published: best of the competition: Score of DSB 2018 0.6310" in printed
+    assert "Before comparing:" in printed
+
+
+def test_the_partition_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = scored("isbi2012")
+    print_scores(scores, "2 images")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert scores.partition is not None
+    assert f"Rand error {scores.partition['rand_error']:.4f} (Slices of 2 images pooled; 0 is best" in printed
+    assert "Published: U-Net: Rand error 0.0382, Pixel error 0.0611" in printed
+
+
+def test_by_pixels_nothing_is_said_of_others(capsys: pytest.CaptureFixture[str]) -> None:
+    print_scores(scored("pixels"), "2 images")
+    printed = capsys.readouterr().out
+    assert "Published" not in printed and "Before comparing" not in printed
+
+
+def test_the_document_has_the_figures_of_objects() -> None:
+    document = scores_document(scored("dsb2018"))
+    assert document["headline"]["dsb"] == 0.5
+    assert document["scores"]["objects"]["dsb"]["mean"] == 0.5
+
+
+def tried(number: int, state: str, val_dice: float | None, loss: str = "dice") -> Tried:
+    params = {"learning_rate": 0.00123, "loss": loss, "batch_size": 4}
+    return Tried(number, state, val_dice, 1.5, params, "")
+
+
+TRIALS = (
+    tried(0, "finished", 0.5),
+    tried(1, "pruned", 0.875),
+    tried(2, "finished", 0.75, "focal+dice"),
+    tried(3, "interrupted", None),
+    tried(4, "pruned", None),
+)
+
+
+def test_trials_are_printed_best_first_and_say_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    tuned = Tuned(Path("out"), TRIALS, {"loss": 0.75, "batch_size": 0.25}, None)
+    print_trials(tuned, Path("cells"), 20)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:6]] == ["2", "0", "1", "4"]
+    assert lines[1].split() == ["trial", "val_dice", "learning_rate", "loss", "batch_size"]
+    assert lines[2].split() == ["2", "0.7500", "finished", "0.0012", "focal+dice", "4"]
+    assert "4 of 20 trials, 2 of them ended early." in lines
+    assert "loss 75%, batch_size 25%" in lines[7]
+    assert f"seglet train cells -o RUN --recipe {Path('out/best.yaml')}" in lines[8]
+
+
+def test_an_interrupted_search_says_that_it_can_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    print_trials(Tuned(Path("out"), TRIALS[3:4], {}, "SIGINT"), Path("cells"), 20)
+    printed = capsys.readouterr().out
+    assert "0 of 20 trials" in printed
+    assert "SIGINT: nothing is lost" in printed
+    assert "best.yaml" not in printed
+
+
+def test_trials_as_a_document() -> None:
+    found = trials_document(Tuned(Path("out"), TRIALS, {}, None))
+    assert found["best"] == 2
+    assert found["recipe"] == str(Path("out/best.yaml"))
+    assert [trial["state"] for trial in found["trials"]] == [trial.state for trial in TRIALS]
+    assert trials_document(Tuned(Path("out"), (), {}, "SIGINT"))["recipe"] is None

@@ -18,7 +18,8 @@ from seglet.data.samples import read_sample
 from seglet.io.files import write_image, write_mask
 from seglet.io.sources import File
 from seglet.preprocessing.fingerprint import CaseFacts
-from seglet.preprocessing.plan import Plan, PlanConfig
+from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.settings import PlanConfig
 from seglet.preprocessing.transform import preprocess
 
 LABELS = Labels(classes=(LabelClass(name="background", value=0), LabelClass(name="cell", value=1)))

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from seglet.core.errors import ConfigError
+from seglet.networks.unet import UNetConfig
 from seglet.recipe import Recipe, parse_recipe, read_recipe, recipe_names, recipe_text, to_text
 
 
@@ -50,6 +51,29 @@ def test_settings_change_a_recipe_without_touching_it() -> None:
     assert first == Recipe()
 
 
+@pytest.mark.parametrize("kind", ["unet", "unet2015", "retina_patch", "residual_unet"])
+def test_every_kind_of_network_is_written_and_read(kind: str, tmp_path: Path) -> None:
+    recipe = read_recipe("auto", [f"network={{kind: {kind}, head: softmax}}"])
+    path = tmp_path / "my.yaml"
+    path.write_text(to_text(recipe))
+    assert read_recipe(path) == recipe
+    assert recipe.network.kind == kind
+
+
+def test_a_network_without_a_kind_is_the_unet() -> None:
+    assert read_recipe("auto", ["network={norm: group}"]).network == UNetConfig(norm="group")
+
+
+@pytest.mark.parametrize(
+    "setting", ["network.dropout=2", "network={kind: unet2015, dropout: 2}", "split.folds=many"]
+)
+def test_a_key_is_named_as_it_is_written(setting: str) -> None:
+    """Not by the kind or type that was tried last."""
+    with pytest.raises(ConfigError) as error:
+        read_recipe("auto", [setting])
+    assert error.value.where in ("recipe auto, key network.dropout", "recipe auto, key split.folds")
+
+
 def test_a_setting_may_hold_equal_signs_and_open_a_group() -> None:
     recipe = read_recipe("auto", ["layout.image=images/a={id}.png", "description=a=b = c"])
     assert recipe.layout is not None
@@ -70,6 +94,8 @@ def test_a_setting_needs_a_key_and_a_value(setting: str, found: str) -> None:
         ("netwrk.norm=batch", "network"),
         ("patches.augment.rotatoin=3", "patches.augment.rotation"),
         ("network.dropuot=0.1", "network.dropout"),
+        ("network={kind: unet2015, drpout: 0.1}", "network.dropout"),
+        ("network={kind: residual_unet, n_block: [2]}", "network.n_blocks"),
     ],
 )
 def test_an_unknown_key_names_the_nearest(setting: str, near: str) -> None:
@@ -91,6 +117,10 @@ def test_a_key_like_no_other_lists_what_there_is() -> None:
         ("fit.optimizer=lion", "'adamw', 'adam' or 'sgd'"),
         ("plan.patch_size=[64]", "at least 2 items"),
         ("fit=fast", "FitConfig"),
+        ("network=fast", "one of unet, unet2015, retina_patch, residual_unet"),
+        ("network={kind: vnet}", "one of unet, unet2015, retina_patch, residual_unet"),
+        ("network.dropout=2", "less than 1"),
+        ("network={kind: residual_unet, n_blocks: [0]}", "greater than or equal to 1"),
         ("fit.steps=many", "valid integer"),
     ],
 )

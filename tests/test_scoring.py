@@ -8,7 +8,8 @@ from seglet.core.events import Event, quiet
 from seglet.core.image import IGNORE, Sample, StoredSample
 from seglet.data.crops import Crop, choose_crops
 from seglet.io.pixels import in_memory
-from seglet.model import Model, load_model
+from seglet.model import Model, PredictConfig, load_model, untrained
+from seglet.networks.unet2015 import UNet2015Config
 from seglet.planning import Planned, make_planned
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image
@@ -90,6 +91,13 @@ def test_several_classes_need_no_threshold(planned: Planned, model: Model) -> No
     assert with_threshold(several, planned.part("train"), quiet) is several
 
 
+def test_a_threshold_that_the_recipe_says_is_not_chosen_anew(planned: Planned, model: Model) -> None:
+    card = model.card.model_copy(update={"predict": PredictConfig(threshold=0.3), "threshold": 0.3})
+    said = Model(model.network, card)
+    assert with_threshold(said, planned.part("train"), quiet) is said
+    assert chosen_for_threshold(planned.part("train"), card) == []
+
+
 def test_samples_are_predicted_one_by_one_at_their_own_size(planned: Planned, model: Model) -> None:
     samples: list[Sample] = planned.part("train")
     pairs = list(predict_all(model, samples, quiet))
@@ -103,6 +111,13 @@ def test_samples_are_predicted_one_by_one_at_their_own_size(planned: Planned, mo
 def test_the_time_of_scoring_grows_with_the_pixels(planned: Planned, model: Model) -> None:
     one, many = planned.part("test"), planned.part("test") * 2000
     assert 0 < seconds_to_score(model, one) < seconds_to_score(model, many)
+
+
+def test_the_time_of_unpadded_convolutions_is_that_of_legal_windows(planned: Planned) -> None:
+    plan = planned.plan.model_copy(update={"is_valid": True})
+    card = planned.card().model_copy(update={"plan": plan, "network": UNet2015Config()})
+    one, many = planned.part("test"), planned.part("test") * 2000
+    assert 0 < seconds_to_score(untrained(card), one) < seconds_to_score(untrained(card), many)
 
 
 def on_disk(sample: Sample, side: int) -> list[Crop]:
@@ -137,8 +152,8 @@ def test_the_threshold_of_windows_is_that_of_their_images(planned: Planned, mode
     chosen = with_threshold(model, crops, told.append).card
     assert chosen.threshold == pytest.approx(with_threshold(model, samples, quiet).card.threshold, abs=0.02)
     assert f"{len(crops)} windows of training and validation images" in chosen.threshold_from
-    assert len(chosen_for_threshold(crops * 20)) == 48
-    assert len(chosen_for_threshold(samples * 20)) == 12
+    assert len(chosen_for_threshold(crops * 20, model.card)) == 48
+    assert len(chosen_for_threshold(samples * 20, model.card)) == 12
 
 
 def test_windows_are_told_and_cost_their_surroundings_too(planned: Planned, model: Model) -> None:

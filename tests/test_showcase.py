@@ -12,6 +12,8 @@ from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.protocols import PROTOCOLS
 from seglet.metrics.scores import Scores
 from seglet.patches.sampler import PatchSampler
+from seglet.patches.sources import make_truth
+from seglet.patches.targets import TargetConfig
 from seglet.planning import Planned, make_planned, prepare_all
 from seglet.recipe import read_recipe
 from seglet.report.content import ReportContent
@@ -144,4 +146,27 @@ def test_border_weights_bring_a_map_of_weights(
     assert weights is not None
     assert weights.weights.shape == weights.image.shape[:2] == (64, 64)
     assert 1 <= weights.weights.min() < weights.weights.max() <= 6
+    assert weights.labels.max() == 1
+    assert weights.distances is None
     assert content(planned, (0, 0, 0, 0)).weights is None
+
+
+@pytest.mark.parametrize("kind", ["borders", "distance"])
+def test_targets_are_shown_as_they_are_learned(tmp_path: Path, tiny: tuple[str, ...], kind: str) -> None:
+    data = make_dataset(tmp_path, layout="instances", n_images=3, shape=(64, 64))
+    settings = [*tiny, "split.test=none", f"targets={{kind: {kind}, separation: 1}}"]
+    planned = make_planned(data, read_recipe("auto", settings), quiet)
+    found = gather_report(planned, ROWS, None, [])
+    assert found.weights is not None
+    assert found.augmentation is not None
+    samples = [planned.samples[case.id] for case in planned.split.train]
+    most = max(samples, key=lambda sample: int(sample.objects.max()))
+    expected = make_truth(
+        next(iter(prepare_all([most], planned.plan))), None, TargetConfig(kind=kind, separation=1)
+    )
+    np.testing.assert_array_equal(found.weights.labels, expected[0])
+    assert (found.weights.distances is not None) == (kind == "distance")
+    if kind == "distance":
+        np.testing.assert_array_equal(found.weights.distances, expected[2])
+    drawn = {int(c) for _, labels in found.augmentation.patches for c in np.unique(labels)}
+    assert drawn == ({0, 1, 2} if kind == "borders" else {0, 1})

@@ -10,7 +10,7 @@ import zarr
 from numpy.typing import NDArray
 
 from seglet import pipeline, store_prediction
-from seglet.core.errors import DatasetError
+from seglet.core.errors import DatasetError, GeometryError
 from seglet.core.image import Image
 from seglet.data.synthetic_cells import make_cells
 from seglet.io import ome_zarr
@@ -169,3 +169,42 @@ def test_a_model_of_one_size_predicts_stores_in_memory(
     (path,) = pipeline.predict(tmp_path / "fixed", [source], tmp_path / "out")
     mask = read_mask(as_file(path / "labels/segmentation"))
     np.testing.assert_array_equal(mask > 0, in_memory(tmp_path / "fixed", pixels) > 0)
+
+
+@pytest.fixture
+def whole(model: Path, tmp_path: Path) -> Path:
+    """The model, made to normalize by local contrast."""
+    loaded = load_model(model)
+    plan = loaded.card.plan.model_copy(update={"normalization": "clahe", "intensity": None})
+    return save_model(
+        Model(loaded.network, loaded.card.model_copy(update={"plan": plan})), tmp_path / "whole"
+    )
+
+
+def test_what_is_normalized_as_a_whole_is_predicted_so(
+    whole: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    (path,) = pipeline.predict(whole, [source], tmp_path / "out")
+    mask = read_mask(as_file(path / "labels/segmentation"))
+    np.testing.assert_array_equal(mask > 0, in_memory(whole, pixels) > 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "out"), [("a.ome.zarr", "out"), ("a.ome.zarr", "a.ome.zarr"), ("a.tif", "out")]
+)
+def test_what_is_normalized_as_a_whole_and_fits_no_memory_is_refused_early(
+    whole: Path,
+    tmp_path: Path,
+    pixels: NDArray[np.uint8],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    out: str,
+) -> None:
+    stored(tmp_path / "a.ome.zarr", pixels)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, tile=(64, 64), compression="zlib")
+    monkeypatch.setattr(store_prediction, "SHARE_OF_MEMORY", 1e-9)
+    with pytest.raises(GeometryError, match=r"whole images .*clahe.*another plan\.normalization"):
+        pipeline.predict(whole, [tmp_path / name], tmp_path / out)
+    assert not (tmp_path / "out").exists()
+    assert ome_zarr.label_names(tmp_path / "a.ome.zarr") == ()

@@ -320,3 +320,23 @@ def test_a_dataset_with_masks_is_its_own_truth(cells: Path) -> None:
     assert as_truth(dataset) is dataset
     alone = as_truth(replace(dataset, cases=tuple(replace(c, labels=()) for c in dataset.cases)))
     assert all(c.labels == (c.image,) for c in alone.cases)
+
+
+def test_masks_that_tell_touching_objects_apart_keep_them_apart(tmp_path: Path) -> None:
+    objects = np.zeros((32, 32), np.uint8)
+    objects[4:12, 4:12], objects[4:12, 12:20], objects[20:28, 4:12] = 1, 2, 3
+    for folder in ("data/images", "data/masks", "apart", "merged"):
+        (tmp_path / folder).mkdir(parents=True)
+    for k in range(2):
+        save(tmp_path / f"data/images/{k}", np.arange(1024, dtype=np.uint8).reshape(32, 32))
+        save(tmp_path / f"data/masks/{k}", objects)
+        save(tmp_path / f"apart/{k}", objects[::-1] * 7)
+        save(tmp_path / f"merged/{k}", (objects > 0).astype(np.uint8) * 255)
+    told = MaskConfig(encoding="instances")
+    apart = match_predictions(tmp_path / "apart", find_cases(tmp_path / "data"), told, quiet)
+    for _, prediction in apart:
+        assert prediction.objects is not None
+        assert len(np.unique(prediction.objects)) == 4
+        np.testing.assert_array_equal(prediction.objects > 0, objects[::-1] > 0)
+    merged = match_predictions(tmp_path / "merged", find_cases(tmp_path / "data"), told, quiet)
+    assert [prediction.objects for _, prediction in merged] == [None, None]

@@ -1,16 +1,18 @@
 """The command line: parse, call one use case, print. Heavy imports happen inside the commands."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seglet import __version__
-from seglet.console import Teller, print_json, print_line, print_table
-from seglet.core.errors import ConfigError, SegletError, TrainingError
+from seglet.cli_model import model
+from seglet.cli_tune import tune
+from seglet.console import door as _door
+from seglet.console import print_json, print_line, print_table
+from seglet.core.errors import ConfigError, TrainingError
+from seglet.options import AsJson, Data, Protocol, RecipeName, Settings
 from seglet.printing import print_finding, print_repairs, print_scores, scored_on_words, scores_document
 
 app = typer.Typer(
@@ -21,15 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Data = Annotated[
-    Path, typer.Argument(help="Folder, zip archive, CSV table or HDF5 pack of images and masks.")
-]
-RecipeName = Annotated[str, typer.Option("--recipe", "-r", help="Name of a shipped recipe, or a YAML file.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", "-s", metavar="KEY=VALUE", help="Change one setting.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-Protocol = Annotated[str, typer.Option(help="Rule of scoring; auto takes the dataset's own.")]
+app.add_typer(model, name="model")
 
 
 @app.command()
@@ -142,6 +136,9 @@ def train(
     print_line(f"Model:  {trained.run.model}")
     print_line(f"Masks:  {trained.run.predictions}")
     print_line(f"Report: {trained.run.report}")
+
+
+app.command()(tune)
 
 
 @app.command()
@@ -310,27 +307,3 @@ def _version(
 def main() -> None:
     """Entry point of the command ``seglet``."""
     app()
-
-
-@contextmanager
-def _door(as_json: bool) -> Iterator[Teller]:
-    """Turn errors into messages and exit codes: 1 failed, 2 misused."""
-    teller = Teller(silent=as_json)
-    try:
-        with teller:
-            yield teller
-    except SegletError as error:
-        if as_json:
-            print_json({"error": type(error).__name__, **_parts(error)})
-        teller.console.print("[bold red]Error[/bold red]", end=" ")
-        teller.console.print(str(error), markup=False)
-        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
-    except KeyboardInterrupt:
-        if as_json:
-            print_json({"error": "Interrupted"})
-        teller.console.print("Interrupted.")
-        raise typer.Exit(1) from None
-
-
-def _parts(error: SegletError) -> dict[str, str]:
-    return {"where": error.where, "found": error.found, "expected": error.expected, "remedy": error.remedy}

@@ -3,14 +3,17 @@
 import json
 import math
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from seglet.core.errors import ConfigError, SegletError
 from seglet.core.events import Event
 
 PLAIN_WIDTH = 120  # of tables that no terminal limits
@@ -65,6 +68,30 @@ class Teller(AbstractContextManager["Teller"]):
             self._said[event.stage] = share
             if not event.message:
                 self.console.print(f"{event.stage}  {event.done} of {event.total}")
+
+
+@contextmanager
+def door(as_json: bool) -> Iterator[Teller]:
+    """Turn errors into messages and exit codes: 1 failed, 2 misused."""
+    teller = Teller(silent=as_json)
+    try:
+        with teller:
+            yield teller
+    except SegletError as error:
+        if as_json:
+            print_json({"error": type(error).__name__, **_parts(error)})
+        teller.console.print("[bold red]Error[/bold red]", end=" ")
+        teller.console.print(str(error), markup=False)
+        raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+    except KeyboardInterrupt:
+        if as_json:
+            print_json({"error": "Interrupted"})
+        teller.console.print("Interrupted.")
+        raise typer.Exit(1) from None
+
+
+def _parts(error: SegletError) -> dict[str, str]:
+    return {"where": error.where, "found": error.found, "expected": error.expected, "remedy": error.remedy}
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -17,7 +17,8 @@ from seglet.metrics.evaluate import evaluate
 from seglet.metrics.scores import Scores
 from seglet.model import Model, load_model
 from seglet.planning import choose_protocol
-from seglet.preprocessing.plan import Plan, PlanConfig, Reading
+from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.settings import PlanConfig, Reading
 from seglet.reading import choose_reading, crops_of, memory_of, pieces_of, read_or_open
 from seglet.recipe import Recipe
 from seglet.run import Run, read_facts, read_run_recipe, require_page
@@ -93,7 +94,9 @@ def _pieces(
 
 def _reading_elsewhere(model: Model, cases: Sequence[Case], labels: Labels) -> Reading:
     needed = memory_of(open_case(case) for case in cases)
-    return choose_reading(PlanConfig(resize=model.card.plan.resize), cases, labels, needed)
+    plan = model.card.plan
+    said = PlanConfig(resize=plan.resize, reading="memory" if plan.needs_whole else None)
+    return choose_reading(said, cases, labels, needed)
 
 
 def _labels_elsewhere(

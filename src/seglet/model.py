@@ -19,6 +19,7 @@ from seglet.data.layouts import Layout
 from seglet.networks.ensemble import Ensemble
 from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
+from seglet.patches.targets import TargetConfig
 from seglet.preprocessing.plan import Plan
 
 FORMAT_VERSION = 1
@@ -36,9 +37,17 @@ class PredictConfig(Config):
     margin : int or None
         Half of what neighboring windows share and blend; where None, 32, and for a network of volumes a
         quarter of its patch.
+    stride : int or None
+        Where said, windows start every so many pixels, and each pixel gets the plain mean of all windows that
+        show it; in place of a margin.
     flips : bool
         Whether the mean over all mirrored versions is taken, four of an image and eight of a volume, at as
         many times the cost.
+    rotations : int
+        Versions of the image, turned by equal parts of the full circle, that the mean is taken over; 1 is the
+        image alone. Volumes are turned within their slices.
+    threshold : float or None
+        Probability above which a pixel is foreground; chosen on training and validation images where None.
     precision : str
         ``auto`` measures which arithmetic is fastest, anew each time; ``fp32`` or ``bf16`` where results
         are to be repeated to the last digit.
@@ -46,14 +55,38 @@ class PredictConfig(Config):
 
     window: Annotated[int, Field(gt=0)] | None = None
     margin: Annotated[int, Field(ge=0)] | None = None
+    stride: Annotated[int, Field(gt=0)] | None = None
     flips: bool = False
+    rotations: Annotated[int, Field(ge=1)] = 1
+    threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     precision: PrecisionChoice = "auto"
 
     @model_validator(mode="after")
     def _window_has_core(self) -> Self:
         if self.window is not None and self.margin is not None and self.window <= 2 * self.margin:
             raise ValueError(f"a window larger than twice the margin, {2 * self.margin + 1} or more")
+        if self.stride is not None and (self.window is None or self.margin is not None):
+            raise ValueError("a window and no margin where there is a stride")
         return self
+
+
+class Seams(Config):
+    """An image predicted window by window beside the same image in one pass.
+
+    Attributes
+    ----------
+    largest, mean : float
+        Absolute difference of the classes' probabilities.
+    share_changed : float
+        Part of the pixels whose class differs.
+    n_windows : int
+        Into which it was cut.
+    """
+
+    largest: float
+    mean: float
+    share_changed: float
+    n_windows: int
 
 
 class ModelCard(Config):
@@ -67,8 +100,9 @@ class ModelCard(Config):
         Version that wrote it.
     recipe : str
         Name of the recipe it was trained by.
-    network, plan, labels, predict
-        How to build the network, prepare images, write masks and cover large images.
+    network, plan, labels, targets, predict
+        How to build the network, prepare images, write masks, read what the network says and cover large
+        images.
     channels : Layout or None
         How the files of an image are named where each channel has its own.
     members : int
@@ -77,6 +111,8 @@ class ModelCard(Config):
         Probability above which a pixel is foreground; for two classes.
     threshold_from : str
         How the threshold was chosen, in words.
+    seams : Seams or None
+        What cutting into windows changes, on one image; None where nothing is cut.
     scores : dict
         Headline figures at the time of training, by name.
     """
@@ -87,11 +123,13 @@ class ModelCard(Config):
     network: NetworkConfig
     plan: Plan
     labels: Labels
+    targets: TargetConfig = TargetConfig()
     predict: PredictConfig = PredictConfig()
     channels: Layout | None = None
     members: Annotated[int, Field(gt=0)] = 1
     threshold: float = 0.5
     threshold_from: str = "default"
+    seams: Seams | None = None
     scores: dict[str, float | None] = Field(default_factory=dict)
 
 
@@ -110,9 +148,9 @@ class Model:
 
 def untrained(card: ModelCard, *, seed: int = 0) -> Model:
     """A model with freshly drawn weights."""
-    outputs = n_outputs(card.plan)
+    outputs = n_outputs(card)
     members = [make_network(card.network, card.plan, outputs, seed=seed + n) for n in range(card.members)]
-    return Model(Ensemble(members) if card.members > 1 else members[0], card)
+    return Model(_joined(members, card) if card.members > 1 else members[0], card)
 
 
 def ensemble_of(models: Sequence[Model]) -> Model:
@@ -144,20 +182,32 @@ def ensemble_of(models: Sequence[Model]) -> Model:
         for model in models
         for member in (model.network.members if isinstance(model.network, Ensemble) else [model.network])
     ]
-    return Model(Ensemble(members).eval(), cards[0].model_copy(update=changed))
+    return Model(_joined(members, cards[0]).eval(), cards[0].model_copy(update=changed))
+
+
+def _joined(members: Sequence[nn.Module], card: ModelCard) -> Ensemble:
+    return Ensemble(members, has_distance=card.targets.kind == "distance")
 
 
 def _sight(card: ModelCard) -> dict[str, Any]:
     """All of a card that the members of an ensemble have in common."""
     of_training = {"batch_size", "training_memory", "image_memory", "reading", "steps"}
-    return card.model_dump(include={"network", "labels", "predict"}) | card.plan.model_dump(
+    return card.model_dump(include={"network", "labels", "targets", "predict"}) | card.plan.model_dump(
         exclude=of_training
     )
 
 
-def n_outputs(plan: Plan) -> int:
-    """Channels of the logits: 1 for two classes (sigmoid), else one per class (softmax)."""
-    return 1 if plan.n_classes == 2 else plan.n_classes
+def n_outputs(card: ModelCard) -> int:
+    """Channels of the logits.
+
+    For two classes 1 (sigmoid) or 2 (softmax), as the network's head says; of more, one per class; one more
+    for the border class, and for the distance to the border.
+    """
+    n_classes = card.plan.n_classes
+    if card.targets.kind == "borders":
+        return n_classes + 1
+    of_classes = 1 if n_classes == 2 and card.network.head == "sigmoid" else n_classes
+    return of_classes + (card.targets.kind == "distance")
 
 
 def save_model(model: Model, folder: Path) -> Path:
@@ -181,7 +231,7 @@ def load_model(folder: Path) -> Model:
         If the folder is none, is damaged, or was written by a newer version.
     """
     folder = folder / "model" if (folder / "model" / CARD).is_file() else folder
-    card = _read_card(folder)
+    card = read_card(folder)
     model = untrained(card)
     try:
         model.network.load_state_dict(load_file(folder / WEIGHTS))
@@ -196,7 +246,14 @@ def load_model(folder: Path) -> Model:
     return model
 
 
-def _read_card(folder: Path) -> ModelCard:
+def read_card(folder: Path) -> ModelCard:
+    """Read what a model folder says beside its weights.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, or was written by a newer version.
+    """
     try:
         content: dict[str, Any] = yaml.safe_load((folder / CARD).read_text(encoding="utf-8"))
         version = content["format_version"]

@@ -34,6 +34,8 @@ from seglet.scoring import predict_all, predict_sample
 from seglet.showcase import findings_page
 from seglet.store_prediction import STORES, predict_into, prediction_places
 from seglet.training.settings import seconds
+from seglet.tuning.search import Tuned, search
+from seglet.tuning.space import TuneConfig
 from seglet.writing import as_truth, match_predictions, write_prediction
 
 
@@ -130,6 +132,37 @@ def train(
     scores = score_run(predict_all(model, scored, tell), planned, run, model.threshold)
     model = finish(run, planned, model, scores, outcome, time.monotonic() - started)
     return Trained(run, model, scores, planned.scored_on)
+
+
+def tune(
+    data: Path | str,
+    out: Path | str,
+    recipe: str | Path | Recipe = "auto",
+    settings: Iterable[str] = (),
+    config: TuneConfig | None = None,
+    tell: Tell = quiet,
+) -> Tuned:
+    """Search for the sizes, the learning rate and the loss that suit a dataset.
+
+    Training images teach and validation images judge; test images are not looked at.
+
+    Parameters
+    ----------
+    data : Path
+        Folder or zip archive of images and masks.
+    out : Path
+        Folder of the search: new, empty, or that of the same search, which goes on then.
+    recipe, settings
+        What is searched around.
+    config : TuneConfig or None
+        How long, and how far from the recipe.
+
+    Raises
+    ------
+    SegletError
+        If anything is wrong with the data, the recipe or the folder, or no trial finishes.
+    """
+    return search(Path(data), Path(out), read_recipe(recipe, settings), config or TuneConfig(), tell)
 
 
 def load(folder: Path | str) -> Predictor:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,15 @@ from seglet.data.drawing import Classes, classes_in
 from seglet.data.folds import choose_folds, make_folds, read_folds
 from seglet.data.layouts import channels_anywhere
 from seglet.data.splits import Split, SplitConfig, split_cases
-from seglet.losses.combined import LossConfig
-from seglet.metrics.protocols import PROTOCOLS, Protocol, protocol_named
-from seglet.model import ModelCard
+from seglet.losses.balance import balanced
+from seglet.metrics.protocols import Protocol, protocol_named, protocol_of_layout
+from seglet.model import ModelCard, PredictConfig
 from seglet.networks.hardware import free_memory
 from seglet.patches.sources import PatchSource
+from seglet.patches.stored import require_in_memory
 from seglet.preprocessing.fingerprint import CaseFacts, Fingerprint, look_at, pool_facts
-from seglet.preprocessing.plan import Plan, PlanConfig, Reading, make_plan
+from seglet.preprocessing.plan import Plan, make_plan
+from seglet.preprocessing.settings import Reading
 from seglet.preprocessing.transform import Prepared
 from seglet.reading import (
     Samples,
@@ -108,8 +111,10 @@ class Planned:
             network=recipe.network,
             plan=self.plan,
             labels=self.labels,
+            targets=recipe.targets,
             predict=recipe.predict,
             channels=channels_anywhere(self.dataset.layout),
+            **_said_threshold(recipe.predict),
         )
 
 
@@ -143,9 +148,9 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = 
     facts = look_at_stored(samples, labels.n_classes, tell)
     split, folds = _divide(dataset, recipe.split, _classes_in(samples, facts), written)
     trained_on = [facts.get(c.id) or look_at(samples[c.id], labels.n_classes) for c in split.train]
-    fingerprint, plan = _decide(trained_on, recipe.plan, reading)
+    fingerprint, plan = _decide(trained_on, recipe, reading)
     _require_channels(split, samples, plan)
-    _require_class_weights(recipe.loss, labels)
+    _require_fitting(recipe, plan, labels)
     examination = with_split(examination, _roles(split, folds))
     _tell_understood(examination, split, folds, plan, tell)
     if reading == "disk":
@@ -171,11 +176,18 @@ def _understand(data: Path, recipe: Recipe, tell: Tell) -> tuple[Examination, La
     return examination, examination.labels
 
 
-def _decide(facts: Sequence[CaseFacts], said: PlanConfig, reading: Reading) -> tuple[Fingerprint, Plan]:
+def _decide(facts: Sequence[CaseFacts], recipe: Recipe, reading: Reading) -> tuple[Fingerprint, Plan]:
     is_on_disk = reading == "disk"
-    said = with_fitting_spacing(said, facts) if is_on_disk else said
-    fingerprint = pool_facts(facts)
-    return fingerprint, make_plan(fingerprint, said, free_memory(), is_on_disk=is_on_disk)
+    said = with_fitting_spacing(recipe.plan, facts) if is_on_disk else recipe.plan
+    fingerprint, is_valid = pool_facts(facts), recipe.network.kind == "unet2015"
+    return fingerprint, make_plan(fingerprint, said, free_memory(), is_on_disk=is_on_disk, is_valid=is_valid)
+
+
+def _said_threshold(predict: PredictConfig) -> dict[str, Any]:
+    """What a model card says of a threshold that the recipe gives."""
+    if predict.threshold is None:
+        return {}
+    return {"threshold": predict.threshold, "threshold_from": "the recipe"}
 
 
 def _resolve(recipe: Recipe, dataset: Dataset, fingerprint: Fingerprint, plan: Plan) -> Recipe:
@@ -184,10 +196,14 @@ def _resolve(recipe: Recipe, dataset: Dataset, fingerprint: Fingerprint, plan: P
     augment = recipe.patches.augment.settled(
         plan.patch_size, is_oriented=fingerprint.is_oriented, spacing=plan.steps
     )
-    patches = recipe.patches.model_copy(update={"augment": augment})
-    return recipe.model_copy(
-        update={"plan": plan.settings, "patches": patches, "layout": dataset.layout, "protocol": protocol}
-    )
+    resolved = {
+        "plan": plan.settings,
+        "patches": recipe.patches.model_copy(update={"augment": augment}),
+        "loss": balanced(recipe.loss, fingerprint.class_fractions),
+        "layout": dataset.layout,
+        "protocol": protocol,
+    }
+    return recipe.model_copy(update=resolved)
 
 
 def prepare_all(pieces: Sequence[Piece], plan: Plan) -> list[Prepared]:
@@ -249,12 +265,25 @@ def _require_channels(split: Split, samples: Samples, plan: Plan) -> None:
         )
 
 
-def _require_class_weights(loss: LossConfig, labels: Labels) -> None:
-    if loss.class_weights is not None and len(loss.class_weights) != labels.n_classes:
+def _require_fitting(recipe: Recipe, plan: Plan, labels: Labels) -> None:
+    """Compare what the recipe says of targets and classes with the data."""
+    targets, loss, names = recipe.targets, recipe.loss, labels.names
+    if plan.reading == "disk":
+        require_in_memory(recipe.patches.border_weight, targets)
+    if targets.kind == "borders":
+        if labels.n_classes != 2 or loss.class_balance != "none":
+            raise ConfigError(
+                "targets.kind",
+                found=f"borders for {labels.n_classes} classes, loss.class_balance {loss.class_balance}",
+                expected="two classes, and no class_balance: the border's share is not known beforehand",
+                remedy="Use distance or classes as targets, or give loss.class_weights.",
+            )
+        names = (*names, "border")
+    if loss.class_weights is not None and len(loss.class_weights) != len(names):
         raise ConfigError(
             "loss.class_weights",
             found=f"{len(loss.class_weights)} weights",
-            expected=f"{labels.n_classes}, one for each of {', '.join(labels.names)}",
+            expected=f"{len(names)}, one for each of {', '.join(names)}",
             remedy="Give every class its weight, the background first, or leave the key out.",
         )
 
@@ -287,5 +316,4 @@ def choose_protocol(name: str, dataset: Dataset) -> Protocol:
     """The protocol of that name; for ``auto`` the dataset's own, known by its layout, else ``pixels``."""
     if name != "auto":
         return protocol_named(name)
-    own = dataset.layout.name.lower().replace("_", "")
-    return PROTOCOLS.get(own, PROTOCOLS["pixels"])
+    return protocol_of_layout(dataset.layout.name)

@@ -1,5 +1,7 @@
-"""What commands print of their results: findings, repairs, scores."""
+"""What commands print of their results: findings, repairs, scores, trials."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seglet.console import print_line, print_table, show_figure
@@ -8,8 +10,10 @@ if TYPE_CHECKING:
     from seglet.data.findings import Finding
     from seglet.data.repair import RepairLog
     from seglet.metrics.scores import Scores
+    from seglet.tuning.search import Tuned
 
 SHOWN = ("dice", "iou", "f1", "sensitivity", "specificity", "precision", "accuracy", "roc_auc", "pr_auc")
+SHOWN_TRIALS = 10
 SEVERITY_STYLE = {"error": "ERROR", "warning": "warning", "note": "note"}
 
 
@@ -70,9 +74,88 @@ def print_scores(scores: "Scores", what: str) -> None:
             pooled = scores.second_observer.pooled[name]
             rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
     print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
+    _print_objects(scores)
     dice = scores.mean_dice
     over = count_images(dice.n, scores.windows_of)
     has_interval = dice.low == dice.low  # nan of a single image
     interval = f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {over})" if has_interval else ""
     print_line(f"Mean Dice {dice.mean:.4f}{interval}")
+    _print_headline(scores)
     print_line(scores.rule)
+    _print_published(scores)
+
+
+def _print_objects(scores: "Scores") -> None:
+    """Figures of objects, and of the partition into cells, where there are such."""
+    from seglet.report.tables import object_table, partition_table
+
+    for table in (object_table(scores), partition_table(scores)):
+        if table is not None:
+            rows = [(row.name, *row.cells) for row in table.rows]
+            print_table(table.name, ("", *table.columns), rows)
+
+
+def _print_headline(scores: "Scores") -> None:
+    """The protocol's own figure, where it is not Dice."""
+    from seglet.report.comparison import headline
+
+    front = headline(scores)
+    if front is not None and front.metric != "dice":
+        facts = "; ".join(text for text in (front.basis, front.aside, front.interval) if text)
+        print_line(f"{front.name} {show_figure(front.value)} ({facts})")
+
+
+def _print_published(scores: "Scores") -> None:
+    """What others reached under the same protocol, and what to mind."""
+    from seglet.report.comparison import COMPARED, TITLES, comparison_note, rivals
+
+    for row in rivals(scores):
+        if row.kind == "published":
+            known = [(TITLES[m], row.figures[m]) for m in COMPARED if m in row.figures]
+            told = ", ".join(f"{title} {show_figure(figure)}" for title, figure in known)
+            print_line(f"Published: {row.label}: {told} ({row.source})")
+    if note := comparison_note(scores):
+        print_line(f"Before comparing: {note}")
+
+
+def trials_document(tuned: "Tuned") -> dict[str, Any]:
+    """All trials and the best, for JSON."""
+    best = None if tuned.best is None else tuned.best.number
+    return {
+        "best": best,
+        "recipe": None if best is None else str(tuned.recipe),
+        "trials": [asdict(trial) for trial in tuned.trials],
+        "importance": tuned.importance,
+        "interrupted": tuned.interrupted,
+    }
+
+
+def print_trials(tuned: "Tuned", data: Path, planned: int) -> None:
+    """The best trials, which settings mattered, and how to go on."""
+    from seglet.tuning.trials import COLUMNS, shown
+
+    counted = [trial for trial in tuned.trials if trial.state != "interrupted"]
+    ranked = sorted(counted, key=lambda t: (t.state != "finished", -(t.val_dice or 0.0)))
+    searched = [name for name in COLUMNS if any(name in trial.params for trial in ranked)]
+    rows = [
+        (
+            str(t.number),
+            show_figure(t.val_dice),
+            t.state,
+            *(shown(t.params.get(name, "")) for name in searched),
+        )
+        for t in ranked[:SHOWN_TRIALS]
+    ]
+    print_table("Best trials", ("trial", "val_dice", "", *searched), rows)
+    n_pruned = sum(trial.state == "pruned" for trial in counted)
+    print_line(f"{len(counted)} of {planned} trials, {n_pruned} of them ended early.")
+    if tuned.importance:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in tuned.importance.items())
+        print_line(f"What told good trials from others: {shares}")
+    if tuned.interrupted:
+        print_line(f"{tuned.interrupted}: nothing is lost, the same command goes on.")
+    if tuned.best is not None:
+        print_line(f"Recipe: {tuned.recipe}   (seglet train {data} -o RUN --recipe {tuned.recipe})")
+        print_line(
+            "val_dice is of the images that chose the recipe; the run scores it on images nobody chose by."
+        )

@@ -23,7 +23,8 @@ from seglet.patches.stored import stored_sources
 from seglet.preprocessing.fingerprint import CaseFacts, look_at
 from seglet.preprocessing.levels import BYTES_PER_VALUE
 from seglet.preprocessing.normalization import normalization_of
-from seglet.preprocessing.plan import Plan, PlanConfig, Reading
+from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.settings import PlanConfig, Reading
 from seglet.preprocessing.spacing import is_same_spacing
 from seglet.preprocessing.transform import Prepared, preprocess
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -20,7 +20,8 @@ from seglet.model import PredictConfig
 from seglet.networks.registry import NetworkConfig
 from seglet.networks.unet import UNetConfig
 from seglet.patches.sampler import PatchConfig
-from seglet.preprocessing.plan import PlanConfig
+from seglet.patches.targets import TargetConfig
+from seglet.preprocessing.settings import PlanConfig
 from seglet.training.settings import FitConfig
 
 
@@ -39,6 +40,8 @@ class Recipe(Config):
         Who trains, validates and tests.
     plan : PlanConfig
         Sizes and intensities; decided from the data where not said.
+    targets : TargetConfig
+        What the network learns of each pixel.
     patches, network, loss, fit, predict
         Settings of each room.
     protocol : str
@@ -51,6 +54,7 @@ class Recipe(Config):
     masks: MaskConfig = MaskConfig()
     split: SplitConfig = SplitConfig()
     plan: PlanConfig = PlanConfig()
+    targets: TargetConfig = TargetConfig()
     patches: PatchConfig = PatchConfig()
     network: NetworkConfig = UNetConfig()
     loss: LossConfig = LossConfig()
@@ -174,10 +178,9 @@ def _set(content: dict[str, Any], setting: str) -> None:
 def _explain(error: ValidationError, where: str) -> ConfigError:
     """The first problem in a person's words."""
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
+    place, valid = _place(first["loc"])
     key = ".".join(place)
     if first["type"] == "extra_forbidden":
-        valid = _keys_beside(Recipe, place)
         near = get_close_matches(place[-1], valid, n=1)
         remedy = f"Did you mean {'.'.join([*place[:-1], near[0]])}?" if near else "Remove it."
         return ConfigError(
@@ -194,25 +197,38 @@ def _explain(error: ValidationError, where: str) -> ConfigError:
     )
 
 
-def _keys_beside(model: type[BaseModel], place: list[str]) -> list[str]:
-    """Names of the fields where the last part of `place` stands."""
-    for part in place[:-1]:
-        field = model.model_fields.get(part)
-        inner = (
-            [t for t in _flatten(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
-            if field
-            else []
-        )
-        if not inner:
-            return []
-        model = inner[0]
-    return list(model.model_fields)
+def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The key as a person writes it, and the keys that are valid beside it.
+
+    Where a value may be one of several things, `loc` says which was tried; that is no part of the key.
+    """
+    place: list[str] = []
+    valid: list[str] = []
+    choices: list[Any] = [Recipe]
+    for part in loc:
+        if len(choices) > 1:
+            choices = [t for t in choices if _kind(t) == part]
+            continue
+        fields = choices[0].model_fields if choices and _is_model(choices[0]) else {}
+        place, valid = [*place, str(part)], list(fields)
+        inner = _flatten(fields[part].annotation) if part in fields else []
+        choices = [t for t in inner if t is not NoneType]
+    return place, valid
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _kind(annotation: Any) -> str | None:
+    """What settings of one of several kinds are told apart by."""
+    return annotation.model_fields["kind"].default if _is_model(annotation) else None
 
 
 def _flatten(annotation: Any) -> list[Any]:
     if get_origin(annotation) in (Union, UnionType):
         return [t for part in get_args(annotation) for t in _flatten(part)]
-    return [annotation]
+    return [get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation]
 
 
 def _no_recipe(name: str) -> ConfigError:

@@ -15,7 +15,7 @@ from seglet.core.storage import speaking_of, write_text
 from seglet.recipe import Recipe, read_recipe
 
 FIXED = (
-    *("layout", "masks", "split", "plan", "network", "patches", "loss"),
+    *("layout", "masks", "split", "plan", "targets", "network", "patches", "loss"),
     *(f"fit.{n}" for n in ("optimizer", "learning_rate", "momentum", "weight_decay", "ema", "seed")),
 )  # settings that a begun run keeps: its weights and their optimizer were made by them
 SHOWN_PACKAGES = ("torch", "lightning", "numpy", "scipy", "scikit-image", "pillow", "tifffile")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seglet.core.errors import TrainingError
-from seglet.core.events import Tell
+from seglet.core.events import Event, Tell
 from seglet.core.image import Sample
 from seglet.data.cases import Case
 from seglet.data.crops import Crop, Piece, images_of
@@ -16,12 +16,14 @@ from seglet.io.pixels import in_memory
 from seglet.io.sources import File
 from seglet.metrics.evaluate import Prediction, Scores, evaluate
 from seglet.metrics.scores import headline, write_scores
-from seglet.model import Model, save_model, untrained
+from seglet.model import Model, read_card, save_model, untrained
 from seglet.planning import Planned, choose_protocol, prepare_all, training_cases
+from seglet.prediction.engines import TorchEngine
+from seglet.prediction.seams import seam_error
 from seglet.report.page import write_report
 from seglet.run import Run, environment, require_page, write_facts
 from seglet.scoring import Pairs, chosen_for_threshold, seconds_to_score, with_threshold
-from seglet.showcase import gather_report
+from seglet.showcase import gather_report, seams_in_words
 from seglet.training.callbacks import read_history
 from seglet.training.fit import Outcome, Settings, fit
 from seglet.writing import mask_names, read_prediction, write_prediction
@@ -59,11 +61,13 @@ def fit_planned(
     model = untrained(planned.card(), seed=planned.recipe.fit.seed)
     shown, checked = training_cases(planned), prepare_all(planned.part("validation"), planned.plan)
     seen = [*planned.part("train"), *planned.part("validation")]
-    reserve = REPORT_S + SAFETY * seconds_to_score(model, [*scored, *chosen_for_threshold(seen)])
+    reserve = REPORT_S + SAFETY * seconds_to_score(model, [*scored, *chosen_for_threshold(seen, model.card)])
     budget = ends - time.monotonic()
     left = max(budget - min(reserve, LARGEST_RESERVE * budget), 1.0)
     settings = Settings(
-        planned.recipe.patches, planned.recipe.loss, planned.recipe.fit.model_copy(update={"budget_s": left})
+        planned.recipe.patches,
+        planned.recipe.loss,
+        planned.recipe.fit.model_copy(update={"budget_s": left}),
     )
     outcome = fit(model, shown, checked, settings, run.folder, resume=resume, tell=tell)
     if outcome.interrupted:
@@ -73,9 +77,19 @@ def fit_planned(
             expected="training to go on to its end",
             remedy="Nothing is lost: add --resume to go on.",
         )
-    model = with_threshold(model, seen, tell)
+    model = _with_seams(with_threshold(model, seen, tell), scored, tell)
     save_model(model, run.model)
     return model, outcome
+
+
+def _with_seams(model: Model, pieces: Sequence[Piece], tell: Tell) -> Model:
+    """Measure on the first image in memory what cutting it into windows changes."""
+    whole = next((piece for piece in pieces if isinstance(piece, Sample)), None)
+    seams = None if whole is None else seam_error(whole.image, model, TorchEngine(model, "fp32"))
+    if seams is None:
+        return model
+    tell(Event("seams", seams_in_words(seams)))
+    return replace(model, card=model.card.model_copy(update={"seams": seams}))
 
 
 def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None) -> Scores:
@@ -110,7 +124,9 @@ def write_run_report(run: Run, planned: Planned, scores: Scores, predictions: Se
     """Write the page of a run whose scores and masks are known."""
     told = run.fold(1) if planned.folds else run  # folds are trained alike: the first stands for all
     history = read_history(require_page(told.history))
-    return write_report(gather_report(planned, history, scores, predictions), run.report)
+    return write_report(
+        gather_report(planned, history, scores, predictions, read_card(run.model).seams), run.report
+    )
 
 
 def finish(

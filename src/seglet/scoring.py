@@ -18,7 +18,9 @@ from seglet.patches.sampler import evenly
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.blocks import block_around, predict_region
 from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import predict_image, tiling_of
+from seglet.prediction.tiled import n_seen, predict_image
+from seglet.prediction.tiling import tiling_of, windows_at_once
+from seglet.preprocessing.target import network_axes
 from seglet.preprocessing.transform import grid_shape
 
 Pairs = Iterator[tuple[Sample, Prediction]]
@@ -49,14 +51,15 @@ def with_threshold(model: Model, pieces: Sequence[Piece], tell: Tell) -> Model:
     Parameters
     ----------
     model : Model
-        For two classes; others decide by the largest probability and are returned as they are.
+        For two classes; others decide by the largest probability and are returned as they are, as are those
+        whose recipe says the threshold.
     pieces : sequence of Sample or Crop
         Training and validation images, never test images; an even choice of them is looked at.
     """
-    if model.card.plan.n_classes != 2:
+    chosen = chosen_for_threshold(pieces, model.card)
+    if not chosen:
         return model
     engine = TorchEngine(model)
-    chosen = chosen_for_threshold(pieces)
     truths, scores = [], []
     for number, piece in enumerate(chosen):
         tell(Event("threshold", done=number, total=len(chosen)))
@@ -71,8 +74,10 @@ def with_threshold(model: Model, pieces: Sequence[Piece], tell: Tell) -> Model:
     return replace(model, card=model.card.model_copy(update={"threshold": threshold, "threshold_from": told}))
 
 
-def chosen_for_threshold(pieces: Sequence[Piece]) -> list[Piece]:
-    """The even choice of pieces that a threshold is chosen on."""
+def chosen_for_threshold(pieces: Sequence[Piece], card: ModelCard) -> list[Piece]:
+    """The even choice of pieces that a threshold is chosen on; none where there is nothing to choose."""
+    if card.plan.n_classes != 2 or card.predict.threshold is not None:
+        return []
     return evenly(pieces, N_THRESHOLD_CROPS if _is_on_disk(pieces) else N_THRESHOLD_IMAGES)
 
 
@@ -87,32 +92,36 @@ def predict_all(model: Model, pieces: Sequence[Piece], tell: Tell) -> Pairs:
 
 
 def seconds_to_score(model: Model, pieces: Sequence[Piece]) -> float:
-    """Expected time of predicting these pieces, by timing one window of the untrained network."""
+    """Expected time of predicting these pieces, by timing one batch of windows of the untrained network."""
     plan, tiling = model.card.plan, tiling_of(model.card)
-    shapes = [grid_shape(piece.image, plan) for piece in pieces]
+    shapes = [_predicted_shape(piece, model.card) for piece in pieces]
     largest = [max(sides) for sides in zip(*(shape[-len(tiling.window) :] for shape in shapes), strict=True)]
-    sides = [
-        -(-min(*pair) // multiple) * multiple
-        for *pair, multiple in zip(tiling.window, largest, tiling.multiple, strict=True)
-    ]
-    window = np.zeros((1, plan.n_channels, *sides), np.float32)
+    along = tiling.stripes(largest)
+    n_windows = min(windows_at_once(along), prod(map(len, along)))
+    windows = np.zeros((n_windows, plan.n_channels, *(side[0].extent for side in along)), np.float32)
     engine = TorchEngine(model)
-    engine.run(window)
+    engine.run(windows)
     start = time.perf_counter()
-    engine.run(window)
-    per_pixel = (time.perf_counter() - start) / prod(sides)
-    return float(per_pixel * sum(_n_predicted(piece, model.card) for piece in pieces))
+    engine.run(windows)
+    per_pixel = (time.perf_counter() - start) / windows[:, 0].size
+    return float(per_pixel * sum(n_seen(shape, model.card) for shape in shapes))
 
 
 def _is_on_disk(pieces: Sequence[Piece]) -> bool:
     return any(isinstance(piece, Crop) for piece in pieces)
 
 
-def _n_predicted(piece: Piece, card: ModelCard) -> int:
-    """Pixels that a network sees of a piece; windows of a case on disk with their margins."""
-    if isinstance(piece, Crop):
-        return prod(block_around(piece.whole.image, piece.region, card).shape)
-    return prod(grid_shape(piece.image, card.plan))
+def _predicted_shape(piece: Piece, card: ModelCard) -> tuple[int, ...]:
+    """Extent of what is predicted for a piece, the axis of slices first; with the margin that it shares."""
+    if not isinstance(piece, Crop):
+        shape = grid_shape(piece.image, card.plan)
+    elif card.plan.is_valid:
+        shape = piece.region.shape
+    else:
+        shape = block_around(piece.whole.image, piece.region, card).shape
+    axes = network_axes(card.plan.mode, card.plan.slice_axis)
+    slices = tuple(n for axis, n in enumerate(shape) if axis not in axes)
+    return slices + tuple(shape[axis] for axis in axes)
 
 
 def _as_prediction(sample: Sample, probabilities: NDArray[np.float32], model: Model) -> Prediction:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from seglet.core.image import IGNORE, Image, Sample
 from seglet.data.crops import Piece, read_piece
 from seglet.data.doctor import Examination
-from seglet.data.masks import describe
+from seglet.data.encodings import describe
 from seglet.metrics.evaluate import Prediction, Scores
 from seglet.metrics.scores import count_images
-from seglet.model import n_outputs, untrained
+from seglet.model import Seams, n_outputs, untrained
 from seglet.networks.registry import n_parameters
 from seglet.patches.sampler import PatchSampler
-from seglet.patches.sources import pixel_weights
+from seglet.patches.sources import counted, make_truth
 from seglet.planning import Planned
 from seglet.preprocessing.plan import Plan
 from seglet.reading import gibibytes, prepare, reading_in_words
@@ -42,6 +42,7 @@ def gather_report(
     history: Sequence[dict[str, float]],
     scores: Scores | None,
     predictions: Sequence[Prediction],
+    seams: Seams | None = None,
 ) -> ReportContent:
     """Collect everything that the report of a run shows.
 
@@ -55,12 +56,14 @@ def gather_report(
         Of the scored part.
     predictions : sequence of Prediction
         Class indexes of the scored images.
+    seams : Seams or None
+        What cutting into windows changed on one of them.
     """
     return ReportContent(
         title=planned.dataset.root.resolve().name,
         created=_now(),
         class_names=planned.labels.names,
-        data=data_facts(planned),
+        data=(*data_facts(planned), *([("seams", seams_in_words(seams))] if seams else [])),
         findings=planned.examination.findings,
         recipe_text=to_text(planned.recipe),
         split=_who(planned),
@@ -120,7 +123,8 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
     """What the data and the plan are, in words, line by line."""
     seen, plan = planned.fingerprint, planned.plan
     n_cases = len(planned.split.train) + len(planned.split.validation) + len(planned.split.test)
-    model = untrained(planned.card())
+    card = planned.card()
+    model = untrained(card)
     sizes = " to ".join(dict.fromkeys(_size(shape) for shape in (seen.smallest, seen.largest)))
     fractions = zip(planned.labels.names, seen.class_fractions, strict=True)
     types = "/".join(seen.dtypes)
@@ -136,7 +140,7 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
         ("split", _split_in_words(planned)),
         ("network", f"U-Net of {len(plan.channels)} levels ({'-'.join(map(str, plan.channels))}), "
          f"{n_parameters(model.network) / 1e6:.2f} million weights, "
-         + _counted(n_outputs(plan), "output channel")),
+         + _counted(n_outputs(card), "output channel")),
         ("input", f"{_counted(plan.n_channels, 'channel')} ({plan.color}), {plan.normalization}, "
          + _grid_in_words(plan)),
         ("training", f"{plan.batch_size} patches of {_size(plan.patch_size)} a step, "
@@ -144,6 +148,14 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
         ("images are", reading_in_words(plan, planned.needed)),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip
+
+
+def seams_in_words(seams: Seams) -> str:
+    """Say what cutting an image into windows changed."""
+    return (
+        f"{seams.n_windows} windows differ from one pass by at most {seams.largest:.1g} of probability; "
+        f"{seams.share_changed:.2g} of the pixels change their class"
+    )
 
 
 def _split_in_words(planned: Planned) -> str:
@@ -206,7 +218,7 @@ def _example(sample: Sample, predicted: Prediction, score: float, note: Note) ->
 def _augmentation(planned: Planned) -> AugmentationPreview:
     """The first training image with a labelled pixel, and patches of it as training draws them."""
     every = (prepared for piece in planned.part("train") for prepared in prepare(piece, planned.plan))
-    prepared = next(one for one in every if pixel_weights(one, None).any())
+    prepared = next(one for one in every if counted(one).any())
     recipe, plan = planned.recipe, planned.plan
     sampler = PatchSampler(
         [prepared],
@@ -216,6 +228,7 @@ def _augmentation(planned: Planned) -> AugmentationPreview:
         seed=recipe.fit.seed,
         device=torch.device("cpu"),
         spacing=plan.steps,
+        targets=recipe.targets,
     )
     batch = sampler.batch(0)
     low, high = np.percentile(prepared.image, (0.5, 99.5))
@@ -246,23 +259,28 @@ def _shown(pixels: NDArray[np.float32], low: float, high: float) -> NDArray[np.u
 
 
 def _weights(planned: Planned) -> WeightPreview | None:
-    """Pixel weights of the training image with the most objects; None where every pixel counts the same."""
+    """What is learned of the training image with the most objects, and how much each pixel counts.
+
+    None where that is its class alone, and every pixel counts the same.
+    """
     piece = max(planned.part("train"), key=_n_objects)
-    border = planned.recipe.patches.border_weight
-    weighed = ((one, pixel_weights(one, border)) for one in prepare(piece, planned.plan))
-    chosen, weights = max(weighed, key=lambda pair: float(pair[1].sum()))
-    if weights.min() == weights.max():
+    border, targets = planned.recipe.patches.border_weight, planned.recipe.targets
+    made = ((one, make_truth(one, border, targets)) for one in prepare(piece, planned.plan))
+    chosen, truth = max(made, key=lambda pair: float(pair[1][1].sum()))
+    if truth[1].min() == truth[1].max() and not targets.needs_objects:
         return None
     pixels = chosen.image
-    if weights.ndim == 3:
-        most = int(weights.sum(axis=(1, 2)).argmax())
-        pixels, weights = pixels[:, most], weights[most]
+    if truth.ndim == 4:
+        most = int(truth[1].sum(axis=(1, 2)).argmax())
+        pixels, truth = pixels[:, most], truth[:, most]
     middle = tuple(
         slice(max(0, (n - MAX_WEIGHED) // 2), max(0, (n - MAX_WEIGHED) // 2) + MAX_WEIGHED)
-        for n in weights.shape
+        for n in truth.shape[1:]
     )
     low, high = np.percentile(pixels, (0.5, 99.5))
-    return WeightPreview(_shown(pixels, low, high)[middle], weights[middle])
+    labels, weights, *distances = (plane[middle] for plane in truth)
+    image = _shown(pixels, low, high)[middle]
+    return WeightPreview(image, labels.astype(np.uint8), weights, distances[0] if distances else None)
 
 
 def _n_objects(piece: Piece) -> int:

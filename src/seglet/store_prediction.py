@@ -27,6 +27,7 @@ from seglet.model import Model, n_outputs
 from seglet.prediction.blocks import predict_blocks
 from seglet.prediction.engines import TorchEngine
 from seglet.preprocessing.levels import BYTES_PER_VALUE
+from seglet.preprocessing.normalization import require_parts
 from seglet.reading import SHARE_OF_MEMORY, memory_of
 from seglet.scoring import predict_sample
 from seglet.writing import labels_in, mask_places, unlabelled
@@ -51,6 +52,8 @@ def prediction_places(
     DatasetError
         As `mask_places` does; if one store is to hold several images; if there is a store already that was
         not made by predicting.
+    GeometryError
+        If the plan normalizes images as a whole, and one does not fit the memory.
     """
     if suffix_of(out.name) in STORES:
         cases = [case for path in images for case in unlabelled(Path(path), model.card.channels)]
@@ -62,6 +65,7 @@ def prediction_places(
                 remedy="Give a folder as the output.",
             )
         _refuse_others(out, cases[0], _name(model))
+        _require_room(cases[0], model)
         return {out: cases[0]}
     found: dict[Path, Case] = {}
     for path, case in mask_places(images, out, model.card.channels).items():
@@ -69,6 +73,7 @@ def prediction_places(
         place = path.with_name(f"{case.image.stem}.ome.zarr") if is_stored else path
         if is_stored:
             _refuse_others(place, case, _name(model))
+            _require_room(case, model)
         found[place] = case
     return found
 
@@ -123,7 +128,7 @@ def _put_labels(path: Path, case: Case, model: Model, engine: TorchEngine, tell:
             if values.any():  # what is never written is 0
                 canvas[region.slices] = values
 
-        if model.card.plan.resize is None:
+        if model.card.plan.resize is None and not model.card.plan.needs_whole:
             predict_blocks(open_case(case), model, engine, write, tell)
         else:
             whole = predict_sample(read_sample(case, None), model, engine, tell).labels
@@ -143,15 +148,23 @@ def _is_for_store(case: Case, model: Model) -> bool:
     if case.image.suffix not in LARGE_FORMATS or model.card.plan.resize is not None:
         return False
     stored = open_case(case)
-    return is_cheap_in_parts(stored) and _memory(stored, model) > (
-        SHARE_OF_MEMORY * psutil.virtual_memory().available
-    )
+    return is_cheap_in_parts(stored) and _is_too_large(stored, model)
+
+
+def _require_room(case: Case, model: Model) -> None:
+    """Refuse an image that does not fit the memory, if the plan cannot see it block by block."""
+    if model.card.plan.needs_whole and _is_too_large(open_case(case), model):
+        require_parts(model.card.plan)
+
+
+def _is_too_large(stored: StoredImage, model: Model) -> bool:
+    return _memory(stored, model) > SHARE_OF_MEMORY * psutil.virtual_memory().available
 
 
 def _memory(stored: StoredImage, model: Model) -> int:
     """Bytes that predicting an image in one piece takes; probabilities are there twice when resampled."""
     n_pixels = int(np.prod(stored.shape, dtype=np.int64))
-    return memory_of([stored]) + 2 * n_outputs(model.card.plan) * n_pixels * BYTES_PER_VALUE
+    return memory_of([stored]) + 2 * n_outputs(model.card) * n_pixels * BYTES_PER_VALUE
 
 
 def _is_own(path: Path, case: Case) -> bool:

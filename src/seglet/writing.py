@@ -13,9 +13,10 @@ from seglet.core.events import Event, Tell
 from seglet.core.image import LabelClass, Labels, Sample
 from seglet.data.cases import Case, Dataset, find_cases
 from seglet.data.datasets import labels_of, open_dataset
+from seglet.data.encodings import describe
 from seglet.data.fitting import Frame, frame_of, read_fitting
 from seglet.data.layouts import Layout, matches
-from seglet.data.masks import MaskConfig, decode, describe, encode, understand_masks
+from seglet.data.masks import MaskConfig, decode, decode_objects, encode, understand_masks
 from seglet.data.samples import read_sample
 from seglet.io.dicom_headers import SUFFIXES as DICOM
 from seglet.io.files import SUFFIXES, open_mask, read_probabilities, write_mask, write_probabilities
@@ -208,7 +209,14 @@ class Matched:
             sample = read_sample(case, self.truth)
             frame = frame_of(sample.image, case.image, case.page)
             indexes = read_prediction(file, self.predicted, frame)
-            yield sample, Prediction(case.id, indexes, self._probabilities(file, indexes.ndim))
+            probabilities = self._probabilities(file, indexes.ndim)
+            yield sample, Prediction(case.id, indexes, probabilities, self._objects(file, frame))
+
+    def _objects(self, mask: File, frame: Frame) -> NDArray[np.int32] | None:
+        """The predicted objects, where the masks tell them apart."""
+        if self.predicted.encoding != "instances":
+            return None
+        return decode_objects(read_fitting(mask, frame), self.predicted)
 
     def _probabilities(self, mask: File, n_axes: int) -> NDArray[np.float32] | None:
         """What stands beside the mask as `write_prediction` writes it, if anything."""
@@ -295,12 +303,15 @@ def _refuse_flat(pairs: Sequence[tuple[Case, File]]) -> None:
 def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -> Labels:
     """How the predicted masks are written: like the truth where that fits, else by themselves.
 
-    Of more than two classes, only the truth's own values say which is which.
+    Of more than two classes, only the truth's own values say which is which. Where the truth tells objects
+    apart, several values are objects.
     """
     if truth.n_classes > 2:
         return truth
     masks = [Case(id=c.id, images=(f,), labels=(f,), page=c.page) for c, f in pairs]
     found = understand_masks(masks, MaskConfig(), tell)
+    if found.n_classes > 2 and truth.encoding in ("instances", "objects"):
+        return understand_masks(masks, MaskConfig(encoding="instances"), tell)
     known = {c.value for c in truth.classes}
     if (
         truth.encoding == found.encoding

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seglet.core.errors import GeometryError
 from seglet.core.grid import (
     Cover,
     Region,
@@ -17,7 +16,6 @@ from seglet.core.grid import (
     read_mirrored,
     spread_boxes,
     spread_windows,
-    stripes,
 )
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -96,13 +94,6 @@ def test_volumes_are_covered_too() -> None:
     assert (covered == 1).all()
 
 
-@pytest.mark.parametrize(("window", "margin"), [(4, 2), (4, 3), (0, 0)])
-def test_window_without_a_core_is_refused(window: int, margin: int) -> None:
-    with pytest.raises(GeometryError, match="larger than twice") as caught:
-        stripes(9, window, margin, 1)
-    assert f"at least {2 * margin + 1}" in caught.value.remedy
-
-
 def test_border_pixel_is_not_repeated() -> None:
     assert mirrored(-2, 5, 3).tolist() == [2, 1, 0, 1, 2, 1, 0]
 
@@ -154,54 +145,6 @@ def test_nothing_is_read_beyond_the_border(
         return pixels[inside.slices]
 
     np.testing.assert_array_equal(read_beyond(read, region, shape), read_mirrored(pixels, region))
-
-
-def _total(n: int, found: list) -> np.ndarray:
-    total = np.zeros(n)
-    for stripe in found:
-        place = np.arange(stripe.extent) + stripe.start
-        inside = (place >= 0) & (place < n)
-        assert (stripe.weights[~inside] == 0).all()
-        total[place[inside]] += stripe.weights[inside]
-    return total
-
-
-@QUICK
-@given(axes(), st.sampled_from([1, 4, 32]))
-def test_weights_of_stripes_add_up_to_one(axis: Axis, multiple: int) -> None:
-    n, window, margin = axis
-    found = stripes(n, window, margin, multiple)
-    np.testing.assert_allclose(_total(n, found), 1, atol=1e-6)
-    assert len({stripe.extent for stripe in found}) == 1
-    assert found[0].extent % multiple == 0
-    assert all(stripe.weights.shape == (stripe.extent,) for stripe in found)
-    assert all((stripe.weights >= 0).all() and stripe.weights.any() for stripe in found)
-
-
-def test_short_axis_takes_a_single_window() -> None:
-    (only,) = stripes(37, 64, 8, 32)
-    assert only.extent == 64
-    assert only.weights.sum() == 37
-
-
-def test_ramp_between_two_windows_by_hand() -> None:
-    first, second = stripes(20, 14, 2, 1)  # two cores of 10, shared over the pixels 8 to 11
-    assert (first.start, first.extent, second.start) == (-2, 14, 8)
-    np.testing.assert_allclose(first.weights[10:], [7 / 8, 5 / 8, 3 / 8, 1 / 8])
-    np.testing.assert_allclose(second.weights[:5], [1 / 8, 3 / 8, 5 / 8, 7 / 8, 1])
-
-
-def test_windows_without_margin_do_not_overlap() -> None:
-    found = stripes(10, 5, 0, 1)
-    assert [(s.start, s.extent) for s in found] == [(0, 5), (5, 5)]
-    assert all((s.weights == 1).all() for s in found)
-
-
-@QUICK
-@given(axes(), st.sampled_from([1, 4, 32]))
-def test_windows_stand_apart_by_whole_multiples(axis: Axis, multiple: int) -> None:
-    starts = np.array([stripe.start for stripe in stripes(*axis, multiple)])
-    assert (np.diff(starts) % multiple == 0).all()
 
 
 @QUICK

@@ -133,3 +133,37 @@ def test_one_file_per_class_may_be_empty() -> None:
     first, second = looks(disk(), disk() * 0)
     one = Chart(Case("a", (first.file,), (first.file, second.file)), masks=(first, second))
     assert {found.code for found in check_masks([one], labels)} == {"encoding"}
+
+
+def test_values_of_no_class_are_no_finding_where_they_are_background() -> None:
+    organ = Labels(
+        classes=(LabelClass(name="background", value=0), LabelClass(name="liver", value=5)),
+        others="background",
+    )
+    several = disk(0, 5)
+    several[:3, :9], several[-3:] = 117, 9
+    found = [*check_masks(charts(looks(several, disk(1, 5), disk(2, 5), disk(3, 5))), organ)]
+    assert [one.code for one in found] == ["encoding"]
+    without = np.where(several == 5, 3, several)
+    (empty, _) = check_masks(charts(looks(several, without, disk(1, 5), disk(2, 5))), organ)
+    assert (empty.code, empty.files) == ("empty-mask", ("data/1.png",))
+
+
+def test_share_of_foreground_is_that_of_the_classes_where_others_are_background() -> None:
+    organ = Labels(
+        classes=(LabelClass(name="background", value=0), LabelClass(name="liver", value=5)),
+        others="background",
+    )
+    mask = disk(0, 9)
+    mask[0, 0] = 5  # of 1600 pixels; 0.06 %
+    codes = {one.code for one in check_masks(charts(looks(mask, mask, mask)), organ)}
+    assert "imbalance" in codes
+
+
+def test_values_beyond_both_classes_are_no_soft_edges() -> None:
+    """Liver 1 and tumor 2 as one class, cut at 0.5."""
+    classes = (LabelClass(name="background", value=0), LabelClass(name="liver", value=1))
+    labels = Labels(classes=classes, threshold=0.5)
+    mask = disk(3, 1)
+    mask[18:20, 18:20] = 2
+    assert [one.code for one in check_masks(charts(looks(mask, mask, mask)), labels)] == ["encoding"]

@@ -13,11 +13,11 @@ from seglet.core.errors import ConfigError, DatasetError, FormatError
 from seglet.core.image import IGNORE, Image, LabelClass, Labels
 from seglet.data import chart
 from seglet.data.cases import Case, find_cases
+from seglet.data.encodings import describe
 from seglet.data.masks import (
     MaskConfig,
     decode,
     decode_objects,
-    describe,
     encode,
     labels_from,
     understand_masks,
@@ -358,3 +358,49 @@ def test_real_label_maps_of_volumes_are_classes(
     labels = understand_masks([Case(file.stem, (file,), (file,)) for file in files], MaskConfig())
     assert labels.encoding == "values"
     assert labels.n_classes == 42 if values is None else [one.value for one in labels.classes] == values
+
+
+LIVER = scheme(background=0, liver=5).model_copy(update={"others": "background"})
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+@pytest.mark.parametrize("top", [117, 2**20])
+def test_values_of_no_class_are_background_if_said(dtype: type, top: int) -> None:
+    mask = np.array([[[0, 5, 4, 6, min(top, np.iinfo(dtype).max), 5]]], dtype)
+    indexes = decode(mask, LIVER)
+    assert indexes.tolist() == [[[0, 1, 0, 0, 0, 1]]]
+    assert encode(indexes, LIVER).tolist() == [[[0, 5, 0, 0, 0, 5]]]
+    assert unknown_values(survey_mask(mask), LIVER) == []
+    assert "5 is liver; all others are background" in describe(LIVER)
+
+
+def test_unlabelled_values_stay_so_beside_the_others() -> None:
+    labels = LIVER.model_copy(update={"ignore": 255})
+    assert decode(np.array([[255, 5, 7]], np.uint8), labels).tolist() == [[IGNORE, 1, 0]]
+
+
+def test_colors_of_no_class_are_background_if_said() -> None:
+    labels = scheme("colors", bg=(0, 0, 0), red=(255, 0, 0)).model_copy(update={"others": "background"})
+    mask = np.array([[[1, 2, 3], [255, 0, 0], [0, 0, 0]]], np.uint8)
+    assert decode(mask, labels).tolist() == [[0, 1, 0]]
+    assert encode(decode(mask, labels), labels).tolist() == [[[0, 0, 0], [255, 0, 0], [0, 0, 0]]]
+
+
+def test_others_are_told_by_the_settings(tmp_path: Path) -> None:
+    cases = stored(tmp_path, np.arange(16, dtype=np.uint8).reshape(4, 4))
+    config = MaskConfig(classes={"background": 0, "liver": 5}, others="background")
+    assert understand_masks(cases, config) == LIVER
+    with pytest.raises(ConfigError, match=r"masks\.others: found background; expected masks\.classes"):
+        MaskConfig(others="background")
+
+
+def test_lesions_are_merged_into_their_organ_by_two_classes_of_a_binary_mask() -> None:
+    """LiTS: 1 liver, 2 tumor. Unless the classes are said, the cut lies half way to the tumor."""
+    mask = np.array([[0, 1, 2]], np.uint8)
+    surveys = [survey_mask(mask)]
+    told = MaskConfig(encoding="binary", classes={"background": 0, "liver": 1})
+    labels = labels_from(surveys, told, per_object=False)
+    assert decode(mask, labels).tolist() == [[0, 1, 1]]
+    assert encode(decode(mask, labels), labels).tolist() == [[0, 1, 1]]
+    half_way = labels_from(surveys, MaskConfig(encoding="binary"), per_object=False)
+    assert decode(mask, half_way).tolist() == [[0, 0, 1]]

@@ -144,3 +144,9 @@ def test_small_images_of_any_format_are_cheap_in_parts(
     assert not is_cheap_in_parts(open_image(image))
     assert bytes_kept(case, LABELS) == MASK.size
     assert is_cheap_in_parts(open_image(stored(tmp_path / "i.zarr", PIXELS)))
+
+
+def test_values_of_no_class_are_background_in_boxes_too(tmp_path: Path) -> None:
+    case = Case("x", (stored(tmp_path / "i.zarr", PIXELS),), (stored(tmp_path / "m.zarr", MASK[None]),))
+    labels = Labels(classes=LABELS.classes[:2], others="background")
+    np.testing.assert_array_equal(open_sample(case, labels).read_labels(BOX), MASK[BOX] == 7)

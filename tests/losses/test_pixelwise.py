@@ -1,13 +1,14 @@
-"""Cross-entropy against torch, by hand, and silent where a pixel does not count."""
+"""Means over pixels against torch, numpy and by hand, and silent where a pixel does not count."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seglet.losses.pixelwise import cross_entropy
+from seglet.losses.pixelwise import cross_entropy, distance_loss, focal_loss
 
 
 def _random(k: int) -> tuple[Tensor, Tensor]:
@@ -82,3 +83,57 @@ def test_volume_costs_as_much_as_its_slices_side_by_side(k: int) -> None:
     weights = torch.rand(2, 4, 5, 6, generator=generator)
     flat = cross_entropy(logits.flatten(2, 3), labels.flatten(1, 2), weights.flatten(1, 2))
     torch.testing.assert_close(cross_entropy(logits, labels, weights), flat)
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 2, 5])
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_focal_equals_the_paper_pixel_by_pixel(k: int, gamma: float) -> None:
+    logits, labels = _random(k)
+    weights = torch.randint(0, 3, (2, 5, 6), generator=torch.Generator().manual_seed(1)).float()
+    total = 0.0
+    for n, y, x in np.ndindex(2, 5, 6):
+        here = logits[n, :, y, x].double().numpy()
+        odds = np.exp([0, here[0]] if k == 1 else here)
+        p = odds[labels[n, y, x]] / odds.sum()
+        total -= float(weights[n, y, x]) * (1 - p) ** gamma * math.log(p)
+    found = focal_loss(logits, labels, weights, gamma)
+    assert float(found) == pytest.approx(total / float(weights.sum()), rel=1e-5)
+
+
+def test_focal_by_hand() -> None:
+    logits = torch.tensor([[[[0.0, math.log(3)]]]])  # probabilities 1/2 and 3/4
+    labels = torch.tensor([[[1, 0]]])
+    weights = torch.tensor([[[3.0, 1.0]]])
+    expected = (3 * math.log(2) / 4 + math.log(4) * 9 / 16) / 4
+    assert float(focal_loss(logits, labels, weights, gamma=2)) == pytest.approx(expected)
+
+
+def test_focal_without_gamma_is_cross_entropy() -> None:
+    logits, labels = _random(3)
+    weights = torch.rand(2, 5, 6)
+    torch.testing.assert_close(
+        focal_loss(logits, labels, weights, gamma=0), cross_entropy(logits, labels, weights)
+    )
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1, 2])
+def test_focal_slope_is_finite_where_a_pixel_is_certain(gamma: float) -> None:
+    logits = torch.tensor([[[[-90.0, 90.0, -90.0, 90.0]]]], requires_grad=True)
+    labels = torch.tensor([[[0, 1, 1, 0]]])
+    (gradient,) = torch.autograd.grad(focal_loss(logits, labels, torch.ones(1, 1, 4), gamma), logits)
+    torch.testing.assert_close(gradient, torch.tensor([[[[0.0, 0.0, -0.25, 0.25]]]]))
+
+
+def test_distance_by_hand() -> None:
+    logits = torch.tensor([[[0.0, math.log(3), 7.0]]])  # distances 1/2 and 3/4; the last does not count
+    distances = torch.tensor([[[0.0, 1.0, 0.0]]])
+    weights = torch.tensor([[[1.0, 3.0, 0.0]]])
+    assert float(distance_loss(logits, distances, weights)) == pytest.approx((0.5 + 3 * 0.25) / 4)
+
+
+def test_distance_without_a_counted_pixel_is_zero() -> None:
+    logits = torch.ones(1, 2, 2, requires_grad=True)
+    loss = distance_loss(logits, torch.zeros(1, 2, 2), torch.zeros(1, 2, 2))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss.item() == 0
+    assert not gradient.any()

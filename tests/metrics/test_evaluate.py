@@ -305,7 +305,7 @@ def test_of_very_many_pixels_curves_are_estimated_and_counts_stay_exact(
 ) -> None:
     pairs = [pair(str(seed), seed) for seed in range(40)]  # 19,200 pixels
     exact = evaluate(pairs, NAMES, PIXELS).pooled["vessel"]
-    monkeypatch.setattr("seglet.metrics.evaluate.MOST_PIXELS", 5_000)
+    monkeypatch.setattr("seglet.metrics.pixel_lists.MOST_PIXELS", 5_000)
     thinned = evaluate(pairs, NAMES, PIXELS)
     pooled = thinned.pooled["vessel"]
     assert pooled["dice"] == exact["dice"]
@@ -317,7 +317,115 @@ def test_of_very_many_pixels_curves_are_estimated_and_counts_stay_exact(
 def test_inside_and_outside_of_the_field_of_view_are_thinned_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = [pair(str(seed), seed, fov=left_half()) for seed in range(40)]
     exact = evaluate(pairs, NAMES, PIXELS).all_pixels
-    monkeypatch.setattr("seglet.metrics.evaluate.MOST_PIXELS", 5_000)
+    monkeypatch.setattr("seglet.metrics.pixel_lists.MOST_PIXELS", 5_000)
     thinned = evaluate(pairs, NAMES, PIXELS).all_pixels
     assert exact is not None and thinned is not None
     assert thinned["vessel"]["roc_auc"] == pytest.approx(exact["vessel"]["roc_auc"], abs=0.01)
+
+
+def touching() -> tuple[np.ndarray, np.ndarray]:
+    """Two objects side by side, and the classes that merge them."""
+    objects = np.zeros(SHAPE, np.int32)
+    objects[2:10, 2:10], objects[2:10, 10:18] = 1, 2
+    return objects, (objects > 0).astype(np.uint8)
+
+
+def test_objects_are_scored_where_the_truth_tells_them_apart() -> None:
+    objects, labels = touching()
+    apart = (sample("apart", labels, objects=objects), Prediction("apart", labels, objects=objects))
+    merged = (sample("merged", labels, objects=objects), Prediction("merged", labels))
+    scores = evaluate([apart, merged], NAMES, protocol_named("dsb2018"))
+    assert scores.headline == "dsb"
+    assert [image.objects["dsb"] for image in scores.images] == [1, 0]
+    assert scores.objects["dsb"].mean == 0.5
+    assert (scores.objects["n_truth"], scores.objects["n_predicted"], scores.objects["merges"]) == (4, 3, 1)
+    assert scores.mean_dice.mean == 1  # of pixels nothing is wrong
+    assert scores.partition is None
+
+
+def test_predicted_objects_that_touch_at_corners_are_apart() -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:5, 2:5] = labels[5:8, 5:8] = 1
+    objects = np.where(np.arange(SHAPE[0])[:, None] < 5, labels, 2 * labels).astype(np.int32)
+    scores = evaluate([(sample("a", labels, objects=objects), Prediction("a", labels))], NAMES, PIXELS)
+    assert scores.objects["f1_50"].mean == 1
+
+
+def test_objects_outside_the_field_of_view_and_unlabelled_do_not_count() -> None:
+    objects, labels = touching()
+    labels[:, 15:] = IGNORE
+    fov = np.ones(SHAPE, bool)
+    fov[:, :10] = False
+    prediction = Prediction("a", (labels == 1).astype(np.uint8), objects=np.where(labels == 1, objects, 0))
+    scores = evaluate([(sample("a", labels, objects=objects, fov=fov), prediction)], NAMES, PIXELS)
+    assert scores.objects["n_truth"] == scores.objects["n_predicted"] == 1
+    assert scores.objects["dsb"].mean == 1
+
+
+def test_objects_are_not_scored_where_nobody_knows_them() -> None:
+    objects, labels = touching()
+    semantic = evaluate([(sample("a", labels), Prediction("a", labels))], NAMES, protocol_named("ctc-seg"))
+    names = ("background", "a", "b")
+    case = sample("a", labels, objects=objects)
+    several = evaluate([(case, Prediction("a", labels))], names, protocol_named("dsb2018"))
+    for scores in (semantic, several):
+        assert scores.objects is None and scores.images[0].objects is None
+
+
+def test_predicted_objects_of_another_shape_name_the_image() -> None:
+    truth, prediction = pair("eye7", 0)
+    wrong = replace(prediction, objects=np.zeros((5, 5), np.int32))
+    with pytest.raises(GeometryError, match=r"eye7.*objects of \(5, 5\)"):
+        evaluate([(truth, wrong)], NAMES, PIXELS)
+
+
+@pytest.mark.parametrize("is_inside_first", [False, True])
+def test_a_partition_is_scored_by_the_inside_of_cells(is_inside_first: bool) -> None:
+    rng = np.random.default_rng(0)
+    inside = np.ones(SHAPE, bool)
+    inside[:, 8] = inside[10] = False
+    proposal = np.where(inside, 0.9, 0.1) - 0.2 * rng.random(SHAPE)
+    names = ("interior", "membrane") if is_inside_first else ("membrane", "interior")
+    foreground = (1 - proposal if is_inside_first else proposal).astype(np.float32)
+    labels = (inside != is_inside_first).astype(np.uint8)
+    prediction = Prediction("a", (foreground > 0.5).astype(np.uint8), foreground[None])
+    scores = evaluate([(sample("a", labels), prediction)], names, protocol_named("isbi2012"))
+    assert scores.headline == "rand_error"
+    assert scores.partition["rand_error"] == pytest.approx(0)
+    assert scores.partition["pixel_error"] == pytest.approx(0)
+    hard = evaluate(
+        [(sample("a", labels), replace(prediction, probabilities=None))], names, protocol_named("isbi2012")
+    )
+    assert hard.partition["rand_error"] == pytest.approx(0)
+    hole = foreground.copy()
+    hole[:, 8] = 1 - hole[:, 8]
+    wrong = replace(prediction, probabilities=hole[None])
+    worse = evaluate([(sample("a", labels), wrong)], names, protocol_named("isbi2012"))
+    assert worse.partition["rand_error"] > 0.2
+
+
+def test_a_partition_needs_two_classes() -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    case = [(sample("a", labels), Prediction("a", labels))]
+    assert evaluate(case, ("a", "b", "c"), protocol_named("isbi2012")).partition is None
+
+
+@pytest.mark.data
+def test_objects_of_real_nuclei_are_scored_as_two_loops_over_masks_do(data_folder: Path) -> None:
+    for path in sorted((data_folder / "bbbc039" / "masks").glob("*.png"))[:3]:
+        with Picture.open(path) as picture:
+            shown = np.asarray(picture)
+        truth = (shown[..., 0] if shown.ndim == 3 else shown).astype(np.int32)
+        predicted = np.roll(truth, (3, 2), (0, 1))
+        case = Sample("a", Image(np.zeros((1, *truth.shape), np.uint8)), (truth > 0).astype(np.uint8), truth)
+        found = Prediction("a", (predicted > 0).astype(np.uint8), objects=predicted)
+        scores = evaluate([(case, found)], NAMES, protocol_named("dsb2018"))
+        best = []
+        for number in np.unique(truth[truth > 0]):
+            one = truth == number
+            others = [predicted == other for other in np.unique(predicted[one]) if other]
+            best.append(max(((one & other).sum() / (one | other).sum() for other in others), default=0.0))
+        n, m = len(best), len(np.unique(predicted)) - 1
+        matched = [sum(value > k / 20 for value in best) for k in range(10, 20)]
+        expected = np.mean([tp / (n + m - tp) for tp in matched])
+        assert scores.objects["dsb"].mean == pytest.approx(expected)

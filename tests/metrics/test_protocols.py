@@ -3,12 +3,18 @@
 import pytest
 
 from seglet.core.errors import ConfigError
-from seglet.metrics.protocols import PROTOCOLS, protocol_named
+from seglet.data.known_layouts import KNOWN
+from seglet.metrics.objects import IMAGE_METRICS
+from seglet.metrics.partition import PARTITION_METRICS
+from seglet.metrics.protocols import PROTOCOLS, protocol_named, protocol_of_layout
 from seglet.metrics.scores import METRICS
 
 
 def test_every_protocol_says_its_rule_under_its_own_name() -> None:
-    assert list(PROTOCOLS) == ["pixels", "drive", "chasedb1", "stare", "hrf"]
+    assert list(PROTOCOLS) == [
+        *("pixels", "drive", "chasedb1", "stare", "hrf"),
+        *("dsb2018", "isbi2012", "ctc-seg", "lits"),
+    ]
     for name, protocol in PROTOCOLS.items():
         assert protocol.name == name
         assert protocol.version
@@ -27,14 +33,14 @@ def test_plain_protocol_averages_images() -> None:
     assert not protocol_named("pixels").pooled_first
 
 
-@pytest.mark.parametrize("name", ["drive", "chasedb1"])
+@pytest.mark.parametrize("name", ["drive", "chasedb1", "dsb2018", "isbi2012", "ctc-seg", "lits"])
 def test_published_figures_use_our_metric_names_and_say_their_source(name: str) -> None:
     protocol = protocol_named(name)
     assert protocol.published
     assert protocol.comparability
     for row in protocol.published:
         assert row.source
-        assert set(row.figures) <= set(METRICS)
+        assert set(row.figures) <= {*METRICS, *IMAGE_METRICS, *PARTITION_METRICS}
         assert all(0 < value < 1 for value in row.figures.values())
 
 
@@ -49,6 +55,32 @@ def test_published_figures_are_the_ones_on_record() -> None:
     assert drive["retina-unet"]["roc_auc"] == 0.9790
     chase = {row.label: row.figures for row in protocol_named("chasedb1").published}
     assert chase["IterNet"] == {"roc_auc": 0.9851, "f1": 0.8073}
+    assert protocol_named("dsb2018").published[0].figures == {"dsb": 0.631}
+    em = protocol_named("isbi2012").published[0]
+    assert em.figures == {"rand_error": 0.0382, "pixel_error": 0.0611, "v_rand": 0.9728, "v_info": 0.9866}
+    assert [row.figures["seg"] for row in protocol_named("ctc-seg").published] == [0.9203, 0.7756]
+    assert [row.figures["dice"] for row in protocol_named("lits").published] == [0.963, 0.944]
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "headline"),
+    [
+        ("DRIVE", "drive", "dice"),
+        ("CHASE_DB1", "chasedb1", "dice"),
+        ("STARE", "stare", "dice"),
+        ("HRF", "hrf", "dice"),
+        ("Kaggle nuclei (one mask per object)", "dsb2018", "dsb"),
+        ("ISBI 2012 (stacks)", "isbi2012", "rand_error"),
+        ("Cell Tracking Challenge", "ctc-seg", "seg"),
+        ("LiTS", "lits", "dice"),
+        ("nnU-Net", "pixels", "dice"),
+        ("", "pixels", "dice"),
+    ],
+)
+def test_published_data_lead_to_their_protocol(layout: str, name: str, headline: str) -> None:
+    protocol = protocol_of_layout(layout)
+    assert (protocol.name, protocol.headline) == (name, headline)
+    assert not layout or layout in {known.name for known in KNOWN}
 
 
 def test_unknown_protocol_names_the_nearest() -> None:

@@ -11,8 +11,19 @@ import pytest
 from seglet.core.errors import FormatError, StorageError
 from seglet.core.image import Image, Sample
 from seglet.metrics.evaluate import Prediction, evaluate
+from seglet.metrics.objects import COUNTS, IMAGE_METRICS
 from seglet.metrics.protocols import protocol_named
-from seglet.metrics.scores import METRICS, Scores, count_images, read_scores, write_scores
+from seglet.metrics.scores import (
+    METRICS,
+    Scores,
+    count_images,
+    headline,
+    leading_figure,
+    plain_figure,
+    read_scores,
+    write_scores,
+)
+from seglet.metrics.statistics import Interval
 
 
 @pytest.fixture
@@ -59,6 +70,68 @@ def test_csv_has_one_row_per_image_and_class(tmp_path: Path, scores: Scores) -> 
     assert float(rows[0]["dice"]) == 1
     assert rows[2]["dice"] == ""
     assert rows[0]["n_pixels"] == "42"
+
+
+@pytest.fixture
+def object_scores() -> Scores:
+    """Of two images with objects, the second empty."""
+    pairs = []
+    for name in ("a", "empty"):
+        objects = (np.arange(42).reshape(6, 7) % 7 // 3 * (name == "a")).astype(np.int32)
+        labels = (objects > 0).astype(np.uint8)
+        sample = Sample(name, Image(np.zeros((1, 6, 7), np.uint8)), labels, objects)
+        pairs.append((sample, Prediction(name, labels, objects=objects)))
+    return evaluate(pairs, ("background", "cell"), protocol_named("dsb2018"))
+
+
+def test_objects_are_written_and_read_back(tmp_path: Path, object_scores: Scores) -> None:
+    again = read_scores(write_scores(object_scores, tmp_path))
+    assert again.model_dump_json() == object_scores.model_dump_json()
+    assert again.objects is not None
+    assert isinstance(again.objects["dsb"], Interval) and again.objects["n_truth"] == 2
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[-len(IMAGE_METRICS) - len(COUNTS) :] == [*IMAGE_METRICS, *COUNTS]
+    assert (rows[0]["dsb"], rows[0]["n_truth"], rows[1]["seg"]) == ("1.0", "2.0", "")
+
+
+def test_pooled_figures_that_do_not_exist_are_null_and_read_back(
+    tmp_path: Path, object_scores: Scores
+) -> None:
+    objects = {**(object_scores.objects or {}), "ap_50": math.nan}
+    path = write_scores(object_scores.model_copy(update={"objects": objects}), tmp_path)
+    assert json.loads(path.read_text())["objects"]["ap_50"] is None
+    again = read_scores(path).objects
+    assert again is not None and math.isnan(plain_figure(again["ap_50"]))
+
+
+def test_scores_written_before_there_were_objects_are_read(tmp_path: Path, scores: Scores) -> None:
+    path = write_scores(scores, tmp_path)
+    old = json.loads(path.read_text())
+    for key in ("headline", "objects", "partition"):
+        del old[key]
+    for image in old["images"]:
+        del image["objects"]
+    path.write_text(json.dumps(old))
+    again = read_scores(path)
+    assert (again.headline, again.objects, again.partition) == ("dice", None, None)
+    assert again.images[0].objects is None
+
+
+def test_the_headline_figures_have_what_the_protocol_asks_for(scores: Scores, object_scores: Scores) -> None:
+    assert leading_figure(object_scores) == "dsb"
+    assert headline(object_scores)["dsb"] == 1
+    assert headline(object_scores)["n_truth"] == 2
+    assert leading_figure(object_scores.model_copy(update={"objects": None})) == "dice"
+    assert set(headline(scores)) == {
+        "mean_dice",
+        "pooled_dice",
+        "pooled_iou",
+        "pooled_roc_auc",
+        "pooled_pr_auc",
+    }
+    parted = scores.model_copy(update={"headline": "rand_error", "partition": {"rand_error": 0.25}})
+    assert leading_figure(parted) == "rand_error" and headline(parted)["rand_error"] == 0.25
 
 
 def test_nothing_is_left_aside(tmp_path: Path, scores: Scores) -> None:

@@ -52,3 +52,15 @@ def test_two_members_that_contradict_each_other_are_undecided() -> None:
 def test_half_precision_members_are_averaged_in_full() -> None:
     found = Ensemble([Says(_logits(1, 0, 2, 2).bfloat16())])(torch.zeros(1, 1, 2, 2))
     assert found.dtype == torch.float32
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_the_distance_channel_is_a_mean_of_its_own(k: int) -> None:
+    """The last of k channels; what is left is one class plane, or several."""
+    each = [_logits(k, seed, 3, 4) for seed in range(3)]
+    found = Ensemble([Says(logits) for logits in each], has_distance=True)(torch.zeros(1, 1, 3, 4))
+    assert found.shape == (1, k, 3, 4)
+    distances = torch.stack([torch.sigmoid(logits[:, -1:]) for logits in each]).mean(0)
+    torch.testing.assert_close(torch.sigmoid(found[:, -1:]), distances)
+    alone = Ensemble([Says(logits[:, :-1]) for logits in each])(torch.zeros(1, 1, 3, 4))
+    torch.testing.assert_close(found[:, :-1], alone)

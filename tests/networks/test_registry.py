@@ -1,11 +1,17 @@
 """Networks by their configuration."""
 
+from typing import Any
+
 import pytest
 import torch
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from torch import nn
 
-from seglet.networks.registry import make_network, n_parameters
+from seglet.networks.registry import NETWORKS, NetworkConfig, make_network, n_parameters
+from seglet.networks.residual_unet import ResidualUNetConfig
+from seglet.networks.retina_patch import RetinaPatchConfig
 from seglet.networks.unet import UNet, UNetConfig
+from seglet.networks.unet2015 import UNet2015Config
 from seglet.preprocessing.plan import Plan
 
 PLAN = Plan(
@@ -21,6 +27,52 @@ PLAN = Plan(
     n_classes=2,
     training_memory=1,
 )
+
+
+READ: TypeAdapter[Any] = TypeAdapter(NetworkConfig)
+EACH: tuple[NetworkConfig, ...] = (UNetConfig(), UNet2015Config(), RetinaPatchConfig(), ResidualUNetConfig())
+
+
+def test_every_kind_is_listed_once() -> None:
+    assert [config.kind for config in EACH] == list(NETWORKS)
+
+
+@pytest.mark.parametrize("config", EACH, ids=lambda config: config.kind)
+def test_every_kind_is_read_built_and_applied(config: NetworkConfig) -> None:
+    assert READ.validate_python(config.model_dump(mode="json")) == config
+    assert READ.validate_python({"kind": config.kind}) == config
+    network = make_network(config, PLAN, 2, seed=0).eval()
+    assert isinstance(network, NETWORKS[config.kind])  # type: ignore[arg-type]
+    assert network(torch.zeros(1, 1, 18, 18)).shape[:2] == (1, 2)
+
+
+@pytest.mark.parametrize("config", EACH, ids=lambda config: config.kind)
+def test_every_kind_starts_alike_from_the_same_seed(config: NetworkConfig) -> None:
+    first, again = (make_network(config, PLAN, 2, seed=3).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_without_a_kind_it_is_the_unet() -> None:
+    assert READ.validate_python({"norm": "group"}) == UNetConfig(norm="group")
+
+
+@pytest.mark.parametrize("value", [{"kind": "vnet"}, "unet2016", 3, None, {"kind": None}, {"kind": ["unet"]}])
+def test_unknown_kind_names_those_there_are(value: object) -> None:
+    with pytest.raises(ValidationError, match="one of unet, unet2015, retina_patch, residual_unet"):
+        READ.validate_python(value)
+
+
+def test_a_kind_refuses_the_keys_of_another() -> None:
+    with pytest.raises(ValidationError, match="norm"):
+        READ.validate_python({"kind": "unet2015", "norm": "batch"})
+
+
+def test_a_kind_is_kept_through_json_inside_other_settings() -> None:
+    class Holder(BaseModel):
+        network: NetworkConfig = UNetConfig()
+
+    for config in EACH:
+        assert Holder.model_validate_json(Holder(network=config).model_dump_json()).network == config
 
 
 def _state(seed: int) -> dict[str, torch.Tensor]:

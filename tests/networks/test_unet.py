@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from torch import nn
 
+from seglet.core.errors import ConfigError
 from seglet.networks.blocks import Activation, Norm, Upsampling
 from seglet.networks.unet import UNet, UNetConfig
 
@@ -127,6 +128,53 @@ def test_depth_is_the_number_of_widths() -> None:
     assert len(network.up) == len(network.enlarge) == 2
 
 
+def test_each_block_has_its_own_dropout_in_reading_order() -> None:
+    said = (0.1, 0.0, 0.3, 0.2, 0.4)
+    network = _network(channels=(4, 8, 8), dropout=said)
+    found = [[m.p for m in block if isinstance(m, nn.Dropout)] for block in [*network.down, *network.up]]
+    assert found == [[0.1], [], [0.3], [0.2], [0.4]]
+
+
+@pytest.mark.parametrize("said", [(), (0.1,), (0.1, 0.2), (0.1, 0.2, 0.3, 0.4)])
+def test_dropouts_must_be_as_many_as_blocks(said: tuple[float, ...]) -> None:
+    with pytest.raises(ConfigError, match=rf"network.dropout: found {len(said)} numbers; expected one, or 3"):
+        _network(dropout=said)
+
+
+@pytest.mark.parametrize("size", [(16, 24), (9, 13)])
+@pytest.mark.parametrize("channels", [(4, 8, 6, 8), (4, 8), (4,)])
+def test_every_level_has_logits_under_deep_supervision(
+    size: tuple[int, int], channels: tuple[int, ...]
+) -> None:
+    network, images = _network(2, 3, channels, deep_supervision=True), torch.randn(2, 2, *size)
+    finest, *coarser = network.levels(images)
+    assert torch.equal(finest, network(images))
+    assert len(coarser) == max(0, len(channels) - 2)
+    padded = tuple(-(-n // network.step[0]) * network.step[0] for n in size)
+    for level, logits in enumerate(coarser, start=1):
+        assert logits.shape == (2, 3, *(n // 2**level for n in padded))
+
+
+def test_without_deep_supervision_there_are_the_finest_logits_alone() -> None:
+    network, images = _network(channels=(4, 8, 8)), torch.randn(1, 1, 8, 8)
+    (logits,) = network.levels(images)
+    assert torch.equal(logits, network(images))
+    assert not any("side" in name for name in network.state_dict())
+
+
+def test_plain_forward_does_not_compute_the_coarser_logits() -> None:
+    network = _network(channels=(4, 8, 8), deep_supervision=True)
+    for head in network.side_heads:
+        head.register_forward_hook(lambda *_: pytest.fail("computed in vain"))
+    network(torch.zeros(1, 1, 8, 8))
+
+
+def test_coarser_logits_are_trained() -> None:
+    network = _network(channels=(4, 8, 8, 8), deep_supervision=True).train()
+    sum(level.square().mean() for level in network.levels(torch.randn(2, 1, 16, 16))).backward()  # type: ignore[union-attr]
+    assert all(p.grad is not None and bool(p.grad.any()) for p in network.side_heads.parameters())
+
+
 def test_convolutions_in_a_block_are_counted() -> None:
     for n in (1, 3):
         network = _network(n_convolutions=n)
@@ -182,7 +230,16 @@ def test_dropout_works_in_training_alone() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"norm": "layer"}, {"dropout": 1.0}, {"dropout": -0.1}, {"n_convolutions": 0}, {"upsampling": "cubic"}],
+    [
+        {"norm": "layer"},
+        {"dropout": 1.0},
+        {"dropout": -0.1},
+        {"n_convolutions": 0},
+        {"upsampling": "cubic"},
+        {"dropout": (0.1, 1.0)},
+        {"dropout_at": "start"},
+        {"head": "relu"},
+    ],
 )
 def test_impossible_setting_is_refused(setting: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(setting))):

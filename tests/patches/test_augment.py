@@ -32,6 +32,7 @@ NONE: dict[str, Any] = {
     "gamma": (1, 1),
     "noise": 0,
     "blur": 0,
+    "channel_dropout": 0,
 }
 N = 2000
 
@@ -59,6 +60,7 @@ def _plain(n: int = 2, c: int = 1, **changed: Tensor) -> IntensityDraw:
         "gamma": torch.ones(n),
         "noise": torch.zeros(n),
         "blur": torch.zeros(n),
+        "kept": torch.ones(n, c),
     }
     return IntensityDraw(**(values | changed), seed=3)
 
@@ -194,9 +196,53 @@ def test_probability_zero_changes_no_intensity() -> None:
     assert not (draw.noise.any() or draw.blur.any() or draw.brightness.any())
 
 
-def test_plain_draw_leaves_the_images_alone() -> None:
+def test_changes_that_were_drawn_for_no_patch_cost_nothing() -> None:
     images = _images()
-    np.testing.assert_allclose(apply_intensity(images, _plain()), images, atol=1e-5)
+    assert apply_intensity(images, _plain()) is images
+    off = draw_intensity(2, 1, _config(), Generator().manual_seed(0))
+    assert apply_intensity(images, off) is images, "every change of intensities can be switched off"
+
+
+def test_patches_are_left_alone_beside_others_that_change() -> None:
+    draw = _plain(
+        gamma=torch.tensor([1.0, 2.0]),
+        contrast=torch.tensor([[1.0], [2.0]]),
+        noise=torch.tensor([0.0, 0.3]),
+    )
+    images = _images()
+    changed = apply_intensity(images, draw)
+    np.testing.assert_allclose(changed[0], images[0], atol=1e-5)
+    assert float((changed[1] - images[1]).abs().max()) > 0.5
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3, 0.9])
+def test_channels_are_lost_in_their_share_and_one_is_always_left(dropout: float) -> None:
+    kept = _intensity(channel_dropout=dropout).kept
+    assert kept.shape == (N, 3)
+    assert set(kept.unique().tolist()) <= {0, 1}
+    assert bool((kept.sum(1) >= 1).all())
+    lost = dropout - dropout**3 / 3  # of the patches that would lose all three, one channel comes back
+    np.testing.assert_allclose(1 - kept.mean(0), lost, atol=0.04)
+
+
+def test_the_only_channel_is_never_lost() -> None:
+    draw = draw_intensity(N, 1, _config(channel_dropout=0.9), Generator().manual_seed(0))
+    assert bool((draw.kept == 1).all())
+
+
+def test_lost_channels_are_zero_whatever_else_changes() -> None:
+    kept = torch.tensor([[1.0, 0, 1], [0, 0, 1]])
+    draw = _plain(2, 3, kept=kept, brightness=torch.ones(2, 3), noise=torch.full((2,), 0.5))
+    for images in (_images(2, 3), torch.randn(2, 3, 4, 5, 6)):
+        changed = apply_intensity(images, draw)
+        assert torch.equal(changed.flatten(2).any(2), kept > 0)
+
+
+def test_channel_dropout_leaves_all_other_draws_alone() -> None:
+    off, on = (_intensity(noise=0.2, brightness=0.4, channel_dropout=p) for p in (0, 0.5))
+    assert torch.equal(off.noise, on.noise)
+    assert torch.equal(off.brightness, on.brightness)
+    assert off.seed == on.seed
 
 
 def test_constant_image_survives_every_change() -> None:
@@ -297,6 +343,7 @@ def test_draw_moves_to_a_device_whole() -> None:
         {"gamma": (-1, 1)},
         {"noise": -1},
         {"blur": -1},
+        {"channel_dropout": 1},
     ],
 )
 def test_impossible_setting_is_refused(setting: dict[str, Any]) -> None:

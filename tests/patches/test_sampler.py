@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from seglet.core.errors import DatasetError
+from seglet.core.errors import ConfigError, DatasetError
 from seglet.core.image import IGNORE
 from seglet.patches import sampler as sampler_room
 from seglet.patches.augment import AugmentConfig
 from seglet.patches.sampler import Batch, PatchConfig, PatchSampler, fixed_windows
-from seglet.patches.targets import BorderWeightConfig, border_weights
+from seglet.patches.sources import InMemory, make_truth
+from seglet.patches.targets import BorderWeightConfig, TargetConfig, border_weights
 from seglet.patches.warp import SpatialDraw
 from seglet.preprocessing.transform import Prepared
 
@@ -52,7 +53,8 @@ def _sampler(cases: list[Prepared], **changed: Any) -> PatchSampler:
 
 
 def _equal(first: Batch, second: Batch) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(vars(first).values(), vars(second).values(), strict=True))
+    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
+    return all(a is b is None or torch.equal(a, b) for a, b in pairs)
 
 
 def test_batch_has_the_promised_shapes_and_types() -> None:
@@ -60,6 +62,7 @@ def test_batch_has_the_promised_shapes_and_types() -> None:
     assert (batch.images.shape, batch.images.dtype) == ((3, 1, 8, 6), torch.float32)
     assert (batch.labels.shape, batch.labels.dtype) == ((3, 8, 6), torch.int64)
     assert (batch.weights.shape, batch.weights.dtype) == ((3, 8, 6), torch.float32)
+    assert batch.distances is None
 
 
 def test_batch_depends_on_seed_and_step_alone() -> None:
@@ -174,6 +177,59 @@ def test_rare_class_in_one_case_is_found() -> None:
     assert set(_sampler(cases, config=config, batch_size=20).draw(0).cases) == {5}
 
 
+def test_images_with_little_of_a_class_are_seen_as_often_as_those_with_much() -> None:
+    little, much = np.zeros((20, 24), np.uint8), np.ones((20, 24), np.uint8)
+    little[3, 4] = 1
+    cases = [_case("empty", labels=0 * little), _case("little", labels=little), _case("much", labels=much)]
+    for share, expected in [(1.0, (0, 1 / 2, 1 / 2)), (0.0, (1 / 3, 1 / 3, 1 / 3))]:
+        config = PatchConfig(augment=STILL, foreground=share)
+        met = Counter(_sampler(cases, config=config, batch_size=900).draw(0).cases)
+        np.testing.assert_allclose([met[n] / 900 for n in range(3)], expected, atol=0.06)
+
+
+@pytest.mark.parametrize("patch_size", [(8, 8), (7, 5), (20, 8)])
+def test_patches_wished_inside_show_nothing_mirrored(patch_size: tuple[int, int]) -> None:
+    case = _case()
+    config = PatchConfig(augment=STILL, inside=True, foreground=0.5)
+    sampler = _sampler([case], patch_size=patch_size, batch_size=300, config=config)
+    batch = sampler.batch(0)
+    corners = torch.round(batch.images[:, 0, 0, 0]).long().numpy()
+    rows, columns = np.divmod(corners, 24)
+    last = np.subtract((20, 24), patch_size)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (0, last[0], 0, last[1])
+    for image, y, x in zip(batch.images[:, 0], rows, columns, strict=True):
+        cut = case.image[0, y : y + patch_size[0], x : x + patch_size[1]]
+        np.testing.assert_allclose(image, cut, atol=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (21, 23)])
+@pytest.mark.parametrize("foreground", [0.0, 1.0])
+def test_a_patch_of_the_image_s_size_is_the_image(shape: tuple[int, int], foreground: float) -> None:
+    case = _case(shape=shape)
+    config = PatchConfig(augment=STILL, inside=True, foreground=foreground)
+    batch = _sampler([case], patch_size=shape, config=config).batch(0)
+    for image, labels in zip(batch.images, batch.labels, strict=True):
+        np.testing.assert_allclose(image, case.image, atol=1e-2)
+        np.testing.assert_array_equal(labels, case.labels)
+
+
+def test_an_image_smaller_than_its_patch_lies_in_the_middle() -> None:
+    case = _case(shape=(4, 24))
+    batch = _sampler([case], config=PatchConfig(augment=STILL, inside=True)).batch(0)
+    for image in batch.images[:, 0]:
+        columns = torch.round(image[2]).long()
+        np.testing.assert_allclose(image[2:6], case.image[0][:, columns], atol=1e-2)
+
+
+def test_inside_patches_of_a_field_of_view_are_centered_in_it() -> None:
+    fov = np.zeros((20, 24), bool)
+    fov[0:8, 6:9] = True
+    config = PatchConfig(augment=STILL, inside=True, foreground=0)
+    sampler = _sampler([_case(fov=fov)], patch_size=(7, 7), batch_size=400, config=config)
+    centers = sampler.draw(0).spatial.center.int().tolist()
+    assert {tuple(center) for center in centers} == {(y, x) for y in range(3, 8) for x in range(6, 9)}
+
+
 def test_case_without_any_foreground_can_be_trained_on() -> None:
     config = PatchConfig(augment=STILL, foreground=1)
     batch = _sampler([_case(labels=np.zeros((20, 24), np.uint8))], config=config).batch(0)
@@ -209,6 +265,60 @@ def test_border_weights_travel_with_the_patch() -> None:
     assert float(weighted.weights.max()) > 2
 
 
+OBJECTS = np.zeros((20, 24), np.int32)
+OBJECTS[4:16, 2:11], OBJECTS[2:16, 11:22] = 1, 2
+
+
+@pytest.mark.parametrize("kind", ["classes", "borders", "distance"])
+def test_targets_travel_with_the_patch(kind: str) -> None:
+    """What is learned of a pixel comes from where its intensity comes from, however it is turned and bent."""
+    case = _case(labels=(OBJECTS > 0).astype(np.uint8), objects=OBJECTS)
+    places = np.stack(np.mgrid[:20, :24]).astype(np.float32)
+    case = replace(case, image=places)
+    quiet = WILD.model_copy(
+        update={"noise": 0, "blur": 0, "brightness": 0, "contrast": (1, 1), "gamma": (1, 1)}
+    )
+    targets, border = TargetConfig(kind=kind, separation=2), BorderWeightConfig()
+    config = PatchConfig(augment=quiet, border_weight=border)
+    batch = _sampler([case], config=config, targets=targets, batch_size=16).batch(0)
+    expected = make_truth(case, border, targets)
+    assert (batch.distances is not None) == (kind == "distance")
+    found = [batch.labels, batch.weights, *([batch.distances] if batch.distances is not None else [])]
+    fraction = (batch.images % 1 - 0.5).abs().amin(1)
+    sure = fraction > 1e-3  # in the middle between two pixels either is the nearest
+    y, x = torch.round(batch.images).long().unbind(1)
+    assert float(sure.float().mean()) > 0.98
+    for plane, known in zip(found, expected, strict=True):
+        np.testing.assert_allclose(plane[sure], known[y[sure], x[sure]], rtol=1e-6)
+
+
+def test_targets_of_validation_windows_are_those_of_training() -> None:
+    case = _case(labels=(OBJECTS > 0).astype(np.uint8), objects=OBJECTS)
+    for kind in ("borders", "distance"):
+        targets = TargetConfig(kind=kind, separation=1)
+        (window,) = fixed_windows([case], (20, 24), 5, targets=targets)
+        expected = make_truth(case, None, targets)
+        np.testing.assert_array_equal(window.labels[0], expected[0])
+        assert (window.distances is None) == (kind == "borders")
+        if window.distances is not None:
+            np.testing.assert_array_equal(window.distances[0], expected[2])
+
+
+def test_cases_on_disk_whose_objects_are_to_be_told_apart_are_refused() -> None:
+    class Slow(InMemory):
+        is_on_disk = True
+
+    slow = Slow(_case(), None, CPU)
+    assert _sampler([slow]).is_on_disk
+    with pytest.raises(ConfigError, match="border_weight"):
+        _sampler([slow], config=PatchConfig(border_weight=BorderWeightConfig()))
+    for targets in (TargetConfig(separation=1), TargetConfig(kind="borders")):
+        with pytest.raises(ConfigError, match=r"plan\.reading=memory"):
+            _sampler([slow], targets=targets)
+        with pytest.raises(ConfigError, match=r"plan\.reading=memory"):
+            fixed_windows([slow], (8, 8), 5, targets=targets)
+
+
 def test_images_smaller_than_a_patch_are_mirrored() -> None:
     batch = _sampler([_case(shape=(3, 1), labels=np.ones((3, 1), np.uint8))]).batch(0)
     assert batch.images.shape == (4, 1, 8, 8)
@@ -226,6 +336,29 @@ def test_windows_for_validation_are_cut_from_the_grid() -> None:
     np.testing.assert_array_equal(image, case.image[0])
     np.testing.assert_array_equal(labels, case.labels)
     assert all((w.weights == 1).all() for w in windows)
+
+
+def test_what_a_network_says_between_margins_lies_side_by_side() -> None:
+    case = _case(shape=(17, 24))
+    assert case.labels is not None
+    margin = (3, 2)
+    windows = fixed_windows([case], (14, 12), most=100, margin=margin)
+    assert len(windows) == 9
+    padded = np.pad(case.image[0], ((3, 3 + 7), (2, 2)), mode="reflect")
+    for number, window in enumerate(windows):
+        y, x = np.multiply(divmod(number, 3), (8, 8))
+        np.testing.assert_array_equal(window.images[0, 0], padded[y : y + 14, x : x + 12])
+        assert window.labels.shape == window.weights.shape == (1, 14, 12)
+    said = [window.labels[0, 3:-3, 2:-2].numpy() for window in windows]
+    labels = np.block([[said[3 * i + j] for j in range(3)] for i in range(3)])
+    np.testing.assert_array_equal(labels[:17], case.labels)
+
+
+def test_windows_labelled_in_their_margins_alone_are_left_out() -> None:
+    fov = np.zeros((16, 16), bool)
+    fov[7, 5] = True  # in the margin of the window below
+    (window,) = fixed_windows([_case(shape=(16, 16), fov=fov)], (12, 12), most=9, margin=(2, 2))
+    assert np.argwhere(window.weights[0].numpy()).tolist() == [[9, 7]]
 
 
 def test_few_windows_are_spread_evenly_over_the_cases() -> None:

@@ -9,13 +9,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seglet.core.errors import GeometryError
+from seglet.core.errors import ConfigError, GeometryError
 from seglet.core.grid import Region
 from seglet.core.image import IGNORE, Image, Sample, StoredImage, StoredSample
 from seglet.patches import stored
 from seglet.patches.augment import AugmentConfig
 from seglet.patches.sampler import PatchConfig, PatchSampler, fixed_windows
-from seglet.patches.stored import OnDisk, SliceOf, stored_sources
+from seglet.patches.stored import OnDisk, SliceOf, require_in_memory, stored_sources
+from seglet.patches.targets import BorderWeightConfig, TargetConfig
 from seglet.preprocessing.normalization import normalization_of
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared, preprocess
@@ -228,3 +229,21 @@ def test_is_written_is_asked_of_the_file_s_own_axes(tmp_path: Path) -> None:
     assert all(
         0 <= one.start < one.stop <= n for box in asked for one, n in zip(box, (40, 60, 80), strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("border", "targets", "named"),
+    [
+        (BorderWeightConfig(), TargetConfig(), "patches.border_weight"),
+        (None, TargetConfig(kind="borders"), "targets.kind=borders"),
+        (None, TargetConfig(kind="distance"), "targets.kind=distance"),
+        (None, TargetConfig(separation=1), "targets.separation"),
+    ],
+)
+def test_what_needs_objects_told_apart_is_refused_on_disk(
+    border: BorderWeightConfig | None, targets: TargetConfig, named: str
+) -> None:
+    require_in_memory(None, TargetConfig(border_width=5))
+    with pytest.raises(ConfigError, match=named) as refused:
+        require_in_memory(border, targets)
+    assert "plan.reading=memory" in str(refused.value)

@@ -14,12 +14,14 @@ from seglet.core.errors import FormatError, GeometryError
 from seglet.core.events import Event
 from seglet.core.grid import Region
 from seglet.core.image import Image, StoredImage
-from seglet.model import Model
+from seglet.model import Model, PredictConfig, untrained
+from seglet.networks.unet2015 import UNet2015Config
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction import blocks
 from seglet.prediction.blocks import predict_blocks
-from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import Tiling, predict_image
+from seglet.prediction.engines import Engine, TorchEngine
+from seglet.prediction.tiled import predict_image
+from seglet.prediction.tiling import Tiling, tiling_of
 
 MakeModel = Callable[..., Model]
 
@@ -213,3 +215,110 @@ def test_a_volume_without_anything_in_it_is_refused_by_a_model_of_images(make_mo
     empty = replace(store(random_image(10, 40, 40)), is_written=lambda box: False)
     with pytest.raises(GeometryError, match="volume"):
         predict_blocks(empty, model, TorchEngine(model), Sheet((10, 40, 40)).write)
+
+
+def unpadded(make: MakeModel, window: int | None = None, rotations: int = 1, **plan: Any) -> Model:
+    """A small original U-Net: two levels, 8 lost at either end, legal sizes 2 apart."""
+    card = make(is_valid=True, **plan).card
+    said = PredictConfig(window=window, rotations=rotations)
+    model = untrained(card.model_copy(update={"network": UNet2015Config(), "predict": said}))
+    model.network.eval()
+    return model
+
+
+class Echo:
+    """An engine that says what it sees, but for a margin: what blocks make of it is geometry alone."""
+
+    def __init__(self, lost: int) -> None:
+        self.inside = slice(lost, -lost or None)
+
+    def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return windows[:, :1, self.inside, self.inside]
+
+
+def waves(*spacing: float) -> Image:
+    y, x = np.meshgrid(np.linspace(0, 9, 140), np.linspace(0, 7, 100), indexing="ij")
+    return Image((np.sin(y) * np.cos(x) / 2 + 0.5).astype(np.float32)[None], spacing, "mm")
+
+
+def assembled(image: Image, model: Model, engine: Engine | None = None) -> NDArray[np.float32]:
+    """Probabilities of all blocks, put together."""
+    stored, engine = store(image), engine or TorchEngine(model, "fp32")
+    tiling = blocks._tiling_on(stored, model.card.plan, tiling_of(model.card))
+    record = blocks.normalization_of(stored, model.card.plan)
+    whole = np.full((1, *image.shape), np.nan, np.float32)
+    for block, core in blocks._blocks(image.shape, tiling):
+        found = blocks._predict_core(stored, block, core, record, model, engine)
+        whole[(slice(None), *core.slices)] = found
+    return whole
+
+
+@pytest.mark.parametrize("shape", [(130, 101), (12, 90), (44, 44)])
+@pytest.mark.parametrize("window", [None, 30, 77])
+def test_blocks_of_unpadded_convolutions_are_exact(
+    make_model: MakeModel, shape: tuple[int, int], window: int | None
+) -> None:
+    model, image = unpadded(make_model, window, patch_size=(60, 44)), random_image(*shape)
+    expected = predict_image(image, model, TorchEngine(model, "fp32"))
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(assembled(image, model), expected, atol=1e-6)
+
+
+def test_blocks_of_unpadded_convolutions_in_slices_and_volumes_are_exact(
+    make_model: MakeModel, make_volume_model: MakeModel
+) -> None:
+    sizes = {"strides": ((1, 2, 2), (2, 2, 2)), "kernels": ((1, 3, 3), (3, 3, 3), (3, 3, 3))}
+    volume = unpadded(make_volume_model, 44, channels=(2, 4, 8), patch_size=(24, 60, 60), **sizes)
+    slices = unpadded(make_model, 40, mode="slices", slice_axis=1)
+    for model in (volume, slices):
+        image = random_image(21, 50, 37)
+        expected = predict_image(image, model, TorchEngine(model, "fp32"))
+        np.testing.assert_allclose(assembled(image, model), expected, atol=1e-6)
+
+
+def test_blocks_of_unpadded_convolutions_come_back_from_another_spacing(make_model: MakeModel) -> None:
+    image, model = waves(0.7, 1.0), unpadded(make_model, 50, spacing=(1.0, 1.0), unit="mm")
+    expected = predict_image(image, model, Echo(8))
+    np.testing.assert_allclose(expected, image.pixels, atol=0.02)
+    np.testing.assert_allclose(assembled(image, model, Echo(8)), expected, atol=0.02)
+
+
+def test_a_region_is_predicted_exactly_by_unpadded_convolutions(make_model: MakeModel) -> None:
+    image, model = random_image(130, 101), unpadded(make_model, patch_size=(60, 44))
+    engine = TorchEngine(model, "fp32")
+    expected = predict_image(image, model, engine)
+    for region in (Region((0, 0), (130, 40)), Region((33, 51), (70, 101)), Region((7, 8), (8, 9))):
+        found = blocks.predict_region(store(image), region, model, engine)
+        np.testing.assert_allclose(found, expected[(slice(None), *region.slices)], atol=1e-6)
+    around = blocks.block_around(store(image), Region((33, 51), (70, 101)), model.card)
+    assert around == Region((24, 42), (78, 110)), "8 from 32 and 50 on, the last whole phases"
+
+
+def test_blocks_of_windows_a_stride_apart_are_exact(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "WINDOW", 40)
+    plain = make_model()
+    card = plain.card.model_copy(update={"predict": PredictConfig(window=24, stride=7)})
+    model, image = Model(plain.network, card), random_image(150, 97)
+    engine = TorchEngine(model, "fp32")
+    expected = predict_image(image, model, engine)
+    np.testing.assert_allclose(assembled(image, model), expected, atol=1e-5)
+    region = Region((33, 51), (70, 97))
+    found = blocks.predict_region(store(image), region, model, engine)
+    np.testing.assert_allclose(found, expected[(slice(None), *region.slices)], atol=1e-5)
+
+
+@pytest.mark.parametrize("is_valid", [False, True])
+def test_turned_blocks_come_close_to_the_turned_whole(make_model: MakeModel, is_valid: bool) -> None:
+    """A block is turned about its own center."""
+    if is_valid:
+        model = unpadded(make_model, 60, rotations=3)
+    else:
+        plain = make_model()
+        said = PredictConfig(window=64, margin=16, rotations=3)
+        model = Model(plain.network, plain.card.model_copy(update={"predict": said}))
+    engine, image = Echo(8 if is_valid else 0), waves()
+    expected = predict_image(image, model, engine)
+    np.testing.assert_allclose(expected, image.pixels, atol=0.01)
+    np.testing.assert_allclose(assembled(image, model, engine), expected, atol=0.01)

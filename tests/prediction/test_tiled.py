@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import FormatError, GeometryError
 from seglet.core.events import Event
-from seglet.core.grid import stripes
 from seglet.core.image import Image
-from seglet.model import Model
-from seglet.prediction import tiled
+from seglet.core.tiling import stripes
+from seglet.model import Model, PredictConfig, untrained
+from seglet.patches.targets import TargetConfig
+from seglet.prediction import tiling
 from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import MULTIPLE, Tiling, predict_image, predict_windows, tiling_of
+from seglet.prediction.tiled import n_seen, predict_image, predict_prepared, predict_raw, predict_windows
+from seglet.prediction.tiling import MULTIPLE, Tiling, tiling_of
 from seglet.preprocessing.transform import preprocess_image
 
 MakeModel = Callable[..., Model]
@@ -109,7 +111,7 @@ def test_how_many_windows_run_at_once_does_not_matter(
     model = make_model()
     image = pixels(150, 101)
     together = windows_of(image, TorchEngine(model, "fp32"))
-    monkeypatch.setattr(tiled, "PIXELS_AT_ONCE", 1)
+    monkeypatch.setattr(tiling, "PIXELS_AT_ONCE", 1)
     one_by_one = windows_of(image, TorchEngine(model, "fp32"))
     np.testing.assert_allclose(together, one_by_one, atol=1e-6)
 
@@ -117,7 +119,7 @@ def test_how_many_windows_run_at_once_does_not_matter(
 def test_progress_is_told_and_ends_at_the_total(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiled, "PIXELS_AT_ONCE", 1)
+    monkeypatch.setattr(tiling, "PIXELS_AT_ONCE", 1)
     told: list[Event] = []
     predict_windows(pixels(100, 100)[None], TorchEngine(make_model(), "fp32"), flat(64, 16), told.append)
     assert [event.done for event in told] == list(range(1, told[-1].total + 1))
@@ -158,15 +160,6 @@ def test_undefined_values_are_refused(make_model: MakeModel, value: float) -> No
 
 def volume(*shape: int, **grid: Any) -> Image:
     return Image(np.random.default_rng(4).random((1, *shape), np.float32), **grid)
-
-
-def test_windows_of_a_model_follow_from_its_plan(make_model: MakeModel, make_volume_model: MakeModel) -> None:
-    assert tiling_of(make_model(window=None, margin=None).card) == Tiling((512,) * 2, (32,) * 2, (32,) * 2)
-    assert tiling_of(make_model(window=48, margin=None).card).margin == (12, 12)
-    assert tiling_of(make_volume_model().card) == Tiling((16, 32, 32), (2, 4, 4), (1, 2, 2))
-    large = make_volume_model(patch_size=(96, 96, 96))
-    assert tiling_of(large.card) == Tiling((96,) * 3, (24,) * 3, (1, 2, 2)), "twice that would not fit"
-    assert tiling_of(make_volume_model(window=40, margin=6).card) == Tiling((40,) * 3, (6,) * 3, (1, 2, 2))
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -237,3 +230,119 @@ def test_volumes_are_refused_by_a_model_of_images(
         predict_image(volume(8, 8, 8), flat_model, TorchEngine(flat_model, "fp32"))
     with pytest.raises(GeometryError, match="flat image"):
         predict_image(Image(pixels(8, 8)), model, TorchEngine(model, "fp32"))
+
+
+class Echo:
+    """An engine that says what it sees, and remembers it."""
+
+    def __init__(self) -> None:
+        self.seen: list[NDArray[np.float32]] = []
+
+    def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.seen += list(windows)
+        return windows[:, :1]
+
+
+def with_predict(model: Model, **said: Any) -> Model:
+    return Model(model.network, model.card.model_copy(update={"predict": PredictConfig(**said)}))
+
+
+def test_windows_a_stride_apart_are_exact_patches_and_their_plain_mean(make_model: MakeModel) -> None:
+    """Window by window, as slowly as can be: 4 by 3 patches of an image that is mirrored at its far end."""
+    model = with_predict(make_model(), window=20, stride=7)
+    image = pixels(41, 30)
+    engine = TorchEngine(model, "fp32")
+    extended = np.pad(image, [(0, 0), (0, 20), (0, 20)], mode="reflect")
+    total, count = np.zeros((61, 50)), np.zeros((61, 50))
+    for y in (0, 7, 14, 21):
+        for x in (0, 7, 14):
+            there = (slice(y, y + 20), slice(x, x + 20))
+            total[there] += engine.run(extended[None, :, *there])[0, 0]
+            count[there] += 1
+    found = predict_prepared(image, model.card, engine, tiling_of(model.card))
+    np.testing.assert_allclose(found[0], (total / np.maximum(count, 1))[:41, :30], atol=1e-6)
+    echo = Echo()
+    predict_prepared(image, model.card, echo, tiling_of(model.card))
+    assert len(echo.seen) == 12
+    np.testing.assert_array_equal(echo.seen[5], extended[:, 7:27, 14:34])
+
+
+def test_volumes_have_windows_a_stride_apart_too(make_volume_model: MakeModel) -> None:
+    model = with_predict(make_volume_model(), window=8, stride=4)
+    image = volume(10, 17, 20)
+    echo = Echo()
+    found = predict_prepared(np.asarray(image.pixels), model.card, echo, tiling_of(model.card))
+    np.testing.assert_allclose(found, image.pixels, atol=1e-6)
+    assert len(echo.seen) == 2 * 4 * 4
+    assert n_seen((10, 17, 20), model.card) == 2 * 4 * 4 * 8**3
+
+
+@pytest.mark.parametrize(("window", "rotations"), [(32, 1), (48, 3)])
+def test_the_network_sees_as_many_pixels_as_foretold(
+    make_model: MakeModel, window: int, rotations: int
+) -> None:
+    model = with_predict(make_model(mode="slices"), window=window, rotations=rotations)
+    echo = Echo()
+    predict_prepared(pixels(3, 70, 90), model.card, echo, tiling_of(model.card))
+    assert n_seen((3, 70, 90), model.card) == sum(seen[0].size for seen in echo.seen)
+
+
+def test_the_mean_of_four_quarter_turns(make_model: MakeModel) -> None:
+    model = with_predict(make_model(), window=64, rotations=4)
+    engine, image = TorchEngine(model, "fp32"), pixels(48, 48)
+    each = [np.rot90(engine.run(np.rot90(image[None], k, (2, 3)))[0, 0], -k) for k in range(4)]
+    found = predict_prepared(image, model.card, engine, Tiling((48,) * 2, (0,) * 2, (2,) * 2))
+    np.testing.assert_allclose(found[0], np.mean(each, axis=0), atol=1e-5)
+    assert np.abs(found[0] - each[0]).max() > 1e-3
+
+
+def test_one_version_is_the_plain_path(make_model: MakeModel) -> None:
+    model = with_predict(make_model(), window=64, rotations=1)
+    engine, image = TorchEngine(model, "fp32"), pixels(70, 80)
+    plain = predict_windows(image[None], engine, tiling_of(model.card))[0]
+    np.testing.assert_array_equal(predict_prepared(image, model.card, engine, tiling_of(model.card)), plain)
+
+
+def smooth(*shape: int) -> NDArray[np.float32]:
+    """Waves longer than interpolation minds."""
+    places = np.meshgrid(*(np.arange(n) / 9 for n in shape), indexing="ij")
+    return (np.sin(places[-1]) * np.cos(0.7 * places[-2]) / 2 + 0.5).astype(np.float32)[None]
+
+
+@pytest.mark.parametrize("shape", [(90, 61), (4, 50, 60)])
+def test_turned_versions_of_what_has_no_direction_agree(
+    make_model: MakeModel, make_volume_model: MakeModel, shape: tuple[int, ...]
+) -> None:
+    """An engine that says what it sees: only interpolation tells the versions apart, at the border too."""
+    model = make_model() if len(shape) == 2 else make_volume_model(steps=(5.0, 1.0, 2.0))
+    model = with_predict(model, window=32, rotations=7)
+    image = smooth(*shape)
+    found = predict_prepared(image, model.card, Echo(), tiling_of(model.card))
+    assert np.abs(found - image).max() < 0.02
+
+
+@pytest.mark.parametrize(("kind", "k"), [("classes", 1), ("borders", 3), ("distance", 2)])
+def test_all_that_the_network_says_stays_within_reach(make_model: MakeModel, kind: str, k: int) -> None:
+    model = make_model()
+    card = model.card.model_copy(update={"targets": TargetConfig(kind=kind)})  # type: ignore[arg-type]
+    model = untrained(card)
+    model.network.eval()
+    engine, image = TorchEngine(model, "fp32"), Image(pixels(70, 90))
+    raw = predict_raw(image, model, engine)
+    assert raw.shape == (k, 70, 90)
+    found = predict_image(image, model, engine)
+    assert found.shape == (1, 70, 90)
+    np.testing.assert_allclose(found[0], raw[1] + raw[2] if kind == "borders" else raw[0], atol=1e-6)
+
+
+def test_two_channels_of_two_classes_are_one_plane(make_model: MakeModel) -> None:
+    plain = make_model()
+    network = plain.card.network.model_copy(update={"head": "softmax"})
+    model = untrained(plain.card.model_copy(update={"network": network}))
+    model.network.eval()
+    image = pixels(32, 32)
+    with torch.no_grad():
+        logits = model.network(torch.from_numpy(image)[None])
+    assert logits.shape[1] == 2
+    found = predict_image(Image(image), model, TorchEngine(model, "fp32"))
+    np.testing.assert_allclose(found[0], torch.softmax(logits, 1)[0, 1].numpy(), atol=1e-5)

@@ -83,6 +83,29 @@ def test_standardized_channels_have_mean_zero_and_deviation_one_each() -> None:
     np.testing.assert_allclose(result.std(axis=(1, 2)), 1, atol=1e-4)
 
 
+def test_zscore_clips_nothing() -> None:
+    pixels = np.array([[[-7, 1, 1, 1], [1, 1, 1, 9]]], np.float32)  # mean 1, variance (64 + 64) / 8
+    np.testing.assert_allclose(normalize(pixels, "zscore", 1), (pixels - 1) / 4, atol=1e-6)
+
+
+def test_zscore_of_faint_and_of_shifted_intensities_is_the_same() -> None:
+    once = normalize(RAMP, "zscore", 1)
+    for changed in (RAMP * np.float32(1e-25), RAMP * 64 + 4096):
+        np.testing.assert_allclose(normalize(changed, "zscore", 1), once, rtol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [np.nan, np.inf, -np.inf])
+def test_gap_is_left_out_of_zscore_and_becomes_zero(gap: float) -> None:
+    holed = np.array([[gap, 2, 4, 6, gap]], np.float32)
+    np.testing.assert_allclose(normalize(holed, "zscore", 1), [[0, -(1.5**0.5), 0, 1.5**0.5, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["standardize", "zscore", "rescale", "divide"])
+def test_channel_of_zeros_stays_exactly_zero(kind: Normalization) -> None:
+    """As a missing modality is filled in, and as training drops one."""
+    assert (normalize(np.zeros((1, 5, 6), np.float32), kind, 4095) == 0).all()
+
+
 def test_hot_pixel_does_not_dim_the_rest() -> None:
     pixels = np.random.default_rng(0).normal(10, 1, (1, 50, 50)).astype(np.float32)
     hot = pixels.copy()
@@ -101,7 +124,7 @@ def test_single_bright_pixel_is_still_seen(kind: Normalization) -> None:
     assert np.isfinite(result).all()
 
 
-@pytest.mark.parametrize("kind", ["standardize", "rescale"])
+@pytest.mark.parametrize("kind", ["standardize", "zscore", "rescale"])
 def test_constant_channel_becomes_zero_and_the_others_do_not(kind: Normalization) -> None:
     pixels = np.concatenate([np.full_like(RAMP, 9), RAMP])
     result = normalize(pixels, kind, 1)
@@ -124,7 +147,8 @@ def test_gap_counts_as_zero_where_intensities_are_only_divided(gap: float) -> No
 
 
 def test_channel_of_gaps_alone_becomes_zero() -> None:
-    assert (normalize(np.full((1, 3, 3), np.nan, np.float32), "standardize", 1) == 0).all()
+    for kind in ("standardize", "zscore"):
+        assert (normalize(np.full((1, 3, 3), np.nan, np.float32), kind, 1) == 0).all()  # type: ignore[arg-type]
 
 
 def test_difference_that_float32_cannot_tell_counts_as_none() -> None:

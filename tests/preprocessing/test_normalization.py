@@ -7,8 +7,14 @@ import pytest
 
 from seglet.core.errors import GeometryError
 from seglet.core.image import Image, StoredImage
+from seglet.preprocessing.contrast import equalize
 from seglet.preprocessing.intensity import IntensityScale, Normalization
-from seglet.preprocessing.normalization import normalization_of, normalize_image, normalize_part
+from seglet.preprocessing.normalization import (
+    normalization_of,
+    normalize_image,
+    normalize_part,
+    require_parts,
+)
 from seglet.preprocessing.plan import Plan
 
 PLAN = Plan(
@@ -45,7 +51,7 @@ def _noise(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 4000, shape).astype(np.uint16)
 
 
-@pytest.mark.parametrize("kind", ["standardize", "rescale", "divide"])
+@pytest.mark.parametrize("kind", ["standardize", "zscore", "rescale", "divide"])
 def test_parts_of_a_small_image_are_parts_of_the_whole(kind: Normalization) -> None:
     pixels, plan = _noise((1, 9, 20, 30)), _plan(normalization=kind)
     stored, _ = _stored(pixels)
@@ -102,3 +108,55 @@ def test_computed_tomography_is_scaled_by_the_plan(
 def test_other_channels_are_refused(normalized: Callable[[np.ndarray, Plan], np.ndarray]) -> None:
     with pytest.raises(GeometryError, match="found 2 channels; expected 1"):
         normalized(_noise((2, 3, 4, 5)), PLAN)
+
+
+SAGITTAL_FIRST = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)  # the file's axes are left, head, back
+
+
+@pytest.mark.parametrize(("direction", "axis"), [((), 0), (SAGITTAL_FIRST, 1)])
+def test_each_slice_is_zscored_by_itself(direction: tuple[float, ...], axis: int) -> None:
+    """Slices are those that the network sees, also where the file has their axis elsewhere."""
+    pixels = _noise((1, 6, 7, 8))
+    plan = _plan(normalization="zscore", mode="slices")
+    slices = np.moveaxis(normalize_image(Image(pixels, direction=direction), plan)[0], axis, 0)
+    np.testing.assert_allclose(slices.mean(axis=(1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(slices.std(axis=(1, 2)), 1, atol=1e-5)
+    whole = normalize_image(Image(pixels, direction=direction), _plan(normalization="zscore"))[0]
+    assert np.ptp(np.moveaxis(whole, axis, 0).mean(axis=(1, 2))) > 0.01
+    assert (whole.mean(), whole.std()) == pytest.approx((0, 1), abs=1e-4)
+
+
+def test_coronal_slices_are_equalized_as_images() -> None:
+    pixels = _noise((1, 16, 5, 24))
+    plan = _plan(normalization="clahe", mode="slices", slice_axis=1)
+    result = normalize_image(Image(pixels), plan)
+    for number in range(5):
+        expected = equalize(pixels[:, :, number].astype(np.float32))
+        np.testing.assert_array_equal(result[:, :, number], expected)
+
+
+def test_colors_become_gray_before_they_are_equalized() -> None:
+    colors = _noise((3, 20, 30))
+    gray = np.tensordot([0.299, 0.587, 0.114], colors.astype(float), axes=1).astype(np.float32)
+    result = normalize_image(Image(colors), _plan(normalization="clahe", mode="2d"))
+    np.testing.assert_allclose(result, equalize(gray[None]), atol=0.02)  # a level, where rounding decides
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"normalization": "clahe"},
+        {"normalization": "clahe", "mode": "2d"},
+        {"normalization": "zscore", "mode": "slices"},
+    ],
+)
+def test_what_needs_the_whole_is_refused_in_parts_before_anything_is_read(changed: dict[str, str]) -> None:
+    stored, asked = _stored(_noise((1, 9, 20, 30)))
+    with pytest.raises(GeometryError, match=f"normalizes whole .*{changed['normalization']}"):
+        normalization_of(stored, _plan(**changed))
+    assert asked == []
+
+
+def test_what_needs_no_whole_may_be_read_in_parts() -> None:
+    for changed in ({}, {"mode": "slices"}, {"normalization": "zscore"}, {"normalization": "divide"}):
+        require_parts(_plan(**changed))

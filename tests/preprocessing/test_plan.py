@@ -11,7 +11,8 @@ from seglet.core.errors import ConfigError
 from seglet.preprocessing.fingerprint import Fingerprint
 from seglet.preprocessing.intensity import IntensityScale
 from seglet.preprocessing.levels import patch_memory
-from seglet.preprocessing.plan import BATCH, Plan, PlanConfig, make_plan
+from seglet.preprocessing.plan import BATCH, Plan, make_plan
+from seglet.preprocessing.settings import PlanConfig
 
 PLENTY = 2**40
 FACTS = Fingerprint(
@@ -323,3 +324,20 @@ def test_plan_of_any_volumes_is_one_that_a_network_can_follow(
             total *= stride[axis]
         assert side > 0
         assert side % total == 0
+
+
+@pytest.mark.parametrize(("normalization", "mode"), [("clahe", "2d"), ("zscore", "slices")])
+def test_normalization_of_whole_images_is_refused_for_those_on_disk(normalization: str, mode: str) -> None:
+    volumes = {"n_axes": 3, "smallest": (9, 90, 90), "median": (9, 90, 90), "largest": (9, 90, 90)}
+    facts = _facts(**volumes, size=(9, 90, 90)) if mode == "slices" else FACTS
+    said = SAID.model_copy(update={"normalization": normalization, "mode": mode})
+    assert make_plan(facts, said, PLENTY).needs_whole
+    with pytest.raises(
+        ConfigError, match=rf"plan\.normalization: found {normalization}.*plan\.reading=memory"
+    ):
+        make_plan(facts, said, PLENTY, is_on_disk=True)
+
+
+def test_zscore_of_whole_images_may_stay_on_disk() -> None:
+    said = SAID.model_copy(update={"normalization": "zscore"})
+    assert not make_plan(FACTS, said, PLENTY, is_on_disk=True).needs_whole

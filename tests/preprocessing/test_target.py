@@ -110,7 +110,7 @@ def test_axes_of_the_network(mode: Any, axes: tuple[int, ...]) -> None:
     assert network_axes(mode, 1) == axes
 
 
-@pytest.mark.parametrize(("facts", "mode"), [(FACTS, "2d"), (FLAT, "3d"), (FLAT, "slices")])
+@pytest.mark.parametrize(("facts", "mode"), [(FACTS, "2d"), (FLAT, "3d")])
 def test_mode_of_other_images_is_refused(facts: Fingerprint, mode: str) -> None:
     with pytest.raises(ConfigError, match=r"^plan\.mode: found " + mode):
         _target(facts, mode=mode)
@@ -132,3 +132,7 @@ def test_wrong_number_of_axes_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"found 3 entries; expected 2: \(y, x\)"):
         require_axes("plan.patch_size", (8, 8, 8), 2)
     require_axes("plan.patch_size", None, 2)
+
+
+def test_flat_images_are_slices_already() -> None:
+    assert _target(FLAT, mode="slices") == _target(FLAT)

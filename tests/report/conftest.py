@@ -27,6 +27,24 @@ def two_class_scores() -> Scores:
 
 
 @pytest.fixture
+def object_scores(scores: Scores) -> Scores:
+    """The same four images by the rule of the Data Science Bowl, with objects but no pooled AP."""
+    means = {"dsb": around(0.4), "f1_50": around(0.6), "seg": around(0.5)}
+    counts = {"n_truth": 9, "n_predicted": 8, "n_matched": 5, "missed": 1, "merges": 3, "splits": 2}
+    objects = {**means, "ap_50": math.nan, **counts, "merges_per_object": 1 / 3}
+    return scores.model_copy(update={"protocol": "dsb2018", "headline": "dsb", "objects": objects})
+
+
+@pytest.fixture
+def parted_scores(scores: Scores) -> Scores:
+    """The same four images by the rule of ISBI 2012."""
+    figures = {"rand_error": 0.05, "pixel_error": 0.08, "v_rand": 0.95, "v_info": 0.97}
+    thresholds = {f"{name}_threshold": 0.4 for name in figures}
+    update = {"protocol": "isbi2012", "headline": "rand_error", "partition": {**figures, **thresholds}}
+    return scores.model_copy(update=update)
+
+
+@pytest.fixture
 def examples() -> tuple[Example, ...]:
     """Three images of 64 x 80 pixels with a square each; the prediction is shifted."""
     rng = np.random.default_rng(0)
@@ -69,7 +87,7 @@ def content(scores: Scores, examples: tuple[Example, ...]) -> ReportContent:
         scored_on="4 test images",
         examples=examples,
         augmentation=AugmentationPreview(example.image, example.truth, (patch, patch)),
-        weights=WeightPreview(example.image, np.ones((64, 80), np.float32)),
+        weights=WeightPreview(example.image, example.truth, np.ones((64, 80), np.float32)),
         environment=(("seglet", "0.1.0"),),
     )
 

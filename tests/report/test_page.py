@@ -120,10 +120,19 @@ def test_hostile_texts_are_escaped_everywhere(content: ReportContent):
 def test_every_picture_says_what_it_shows(content: ReportContent):
     page = Page(render(content))
     pictures = page.all("img")
-    assert len(pictures) == 3 * 4 + 3 + 2
+    assert len(pictures) == 3 * 4 + 3 + 3
     assert all(picture["alt"] and picture["src"].startswith("data:image/jpeg") for picture in pictures)
     assert all(svg["aria-label"] for svg in page.all("svg"))
     assert all(box["aria-label"] for box in page.all("input"))
+
+
+def test_distances_are_shown_where_they_are_learned(content: ReportContent):
+    assert content.weights is not None
+    distances = np.linspace(0, 1, 64 * 80, dtype=np.float32).reshape(64, 80)
+    learned = Page(render(replace(content, weights=replace(content.weights, distances=distances))))
+    shown = [picture["alt"] for picture in learned.all("img")]
+    assert len(shown) == 3 * 4 + 3 + 4
+    assert shown.count("Distance to the object's border") == 1
 
 
 def test_the_headline_states_score_interval_and_rule(content: ReportContent):
@@ -145,6 +154,21 @@ def test_published_figures_and_the_second_observer_stand_beside(content: ReportC
     assert "LadderNet 0.8031 0.9839 – – – –" in text
     assert PROTOCOLS["chasedb1"].comparability in text
     assert "second observer" in text
+
+
+def test_objects_have_a_table_and_the_front_place(content: ReportContent, object_scores: Scores):
+    text = Page(render(replace(content, scores=object_scores))).text
+    assert "Score of DSB 2018 0.410 Mean over 4 images" in text
+    assert "Objects Figure Value 95 % interval" in text
+    assert "best of the competition 0.6310" in text
+    assert PROTOCOLS["dsb2018"].comparability in text
+
+
+def test_a_partition_has_a_table(content: ReportContent, parted_scores: Scores):
+    text = Page(render(replace(content, scores=parted_scores))).text
+    assert "Rand error 0.050 Slices of 4 images pooled; 0 is best Pixel error 0.080" in text
+    assert "Partition into cells Figure Value At threshold" in text
+    assert "U-Net 0.0382 0.0611 0.9728 0.9866" in text
 
 
 def test_examples_go_from_worst_to_best_and_nan_is_a_dash(content: ReportContent):

@@ -15,6 +15,7 @@ from seglet.training.callbacks import (
     History,
     Interruption,
     StopWithClock,
+    Watcher,
     read_history,
     write_history,
 )
@@ -154,3 +155,24 @@ def test_an_early_stop_of_others_stands() -> None:
     trainer.should_stop = True
     StopWithClock(Clock(4, 1.0, 2)).on_train_epoch_end(trainer, MODULE)
     assert trainer.should_stop
+
+
+def test_whoever_watches_sees_every_round_and_may_end_training(tmp_path: Path) -> None:
+    seen: list[tuple[float, float]] = []
+
+    def watch(progress: float, row: dict[str, float]) -> bool:
+        seen.append((progress, row["val_dice"]))
+        return row["val_dice"] < 0.25
+
+    clock = Clock(10, 1.0, 5)
+    history = History(tmp_path / "history.csv", clock, lambda event: None)
+    watcher = Watcher(history, clock, watch)
+    for step, dice in ((2, 0.5), (4, 0.125)):
+        assert not clock.is_over
+        clock.step = step
+        trainer = trainer_at(step, val_dice=dice)
+        for callback in (history, watcher):
+            callback.on_validation_end(trainer, MODULE)
+            callback.on_train_epoch_end(trainer, MODULE)
+    assert seen == [(0.2, 0.5), (0.4, 0.125)]
+    assert clock.is_over

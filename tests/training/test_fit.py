@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -419,3 +420,33 @@ def test_missing_tensorboard_names_the_extra(
     monkeypatch.setattr(room, "TensorBoardLogger", missing)
     with pytest.raises(MissingExtra, match=r"pip install 'seglet\[tensorboard\]'"):
         fit(make_model(), disks, [], settings(tensorboard=True), tmp_path, tell=quiet)
+
+
+def test_whoever_watches_may_end_training_early(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    seen: list[float] = []
+
+    def watch(progress: float, row: dict[str, float]) -> bool:
+        seen.append(progress)
+        assert 0 <= row["val_dice"] <= 1
+        return len(seen) == 2
+
+    outcome = fit(make_model(), disks[:2], disks[2:], settings(), tmp_path, watch=watch)
+    assert seen == pytest.approx([1 / 3, 2 / 3])
+    assert [row["step"] for row in outcome.history] == [2, 4]
+    assert outcome.interrupted is None
+
+
+def test_a_budget_that_preparations_used_up_still_gives_a_trained_step(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = room.fixed_windows
+
+    def slowly(*arguments: Any, **named: Any) -> list[Batch]:
+        time.sleep(0.3)  # longer than what is left of the budget
+        return cut(*arguments, **named)
+
+    monkeypatch.setattr(room, "fixed_windows", slowly)
+    outcome = fit(make_model(), disks[:2], disks[2:], settings(steps=None, budget_s=0.01), tmp_path)
+    assert outcome.history[-1]["step"] >= 1

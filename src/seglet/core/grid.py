@@ -1,4 +1,4 @@
-"""All window arithmetic: which regions cover a shape, how they are read, how they blend."""
+"""All window arithmetic: which regions cover a shape, and how they are read."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,6 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
-
-from seglet.core.errors import GeometryError
 
 PRIMES = (2, 3, 5)  # bases of the sequence that spreads boxes, by axes
 MOST_TRIED = 1 << 15  # places where a box may lie; of an image with more boxes these are a fine sieve
@@ -230,73 +228,3 @@ def read_beyond(
     for axis, (place, first) in enumerate(zip(places, start, strict=True)):
         pixels = np.take(pixels, place - first, axis=axis - len(shape))
     return pixels
-
-
-@dataclass(frozen=True, eq=False)
-class Stripe:
-    """One window's place along one axis, and how much it says at each pixel.
-
-    Attributes
-    ----------
-    start, extent : int
-        First pixel (may be negative: mirrored) and number of pixels.
-    weights : (extent,) float32 array
-        Share of this window in the blend; over all stripes they add up to 1 at every pixel of the axis.
-    """
-
-    start: int
-    extent: int
-    weights: NDArray[np.float32]
-
-
-def stripes(n: int, window: int, margin: int, multiple: int) -> list[Stripe]:
-    """Cover an axis by equal windows that blend into each other over twice the margin.
-
-    Parameters
-    ----------
-    n : int
-        Pixels of the axis.
-    window : int
-        Wished extent; up to half a core longer or shorter, so that the windows share the axis evenly.
-    margin : int
-        Half of what neighbors share.
-    multiple : int
-        Extents are rounded up to a multiple of this, and so are the distances between windows: a network
-        that halves its input then sees every pixel in the same phase, whatever the window.
-
-    Returns
-    -------
-    list of Stripe
-        From first to last; a short axis takes a single one.
-
-    Raises
-    ------
-    GeometryError
-        If nothing is left of a window between its margins.
-    """
-    if window <= 2 * margin:
-        raise GeometryError(
-            "tile",
-            found=f"a window of {window} with a margin of {margin}",
-            expected="a window larger than twice its margin",
-            remedy=f"Use a window of at least {2 * margin + 1}.",
-        )
-    wished = 1 if n <= window else max(2, round(n / (window - 2 * margin)))
-    step = multiple if wished > 1 else 1
-    core = -(-n // (wished * step)) * step
-    count = -(-n // core)
-    around = margin if count > 1 else 0
-    extent = -(-(core + 2 * around) // multiple) * multiple
-    numbers = np.arange(count)[:, None]
-    places = numbers * core - (extent - core) // 2 + np.arange(extent)
-    width = max(1, 2 * around)
-    rise = np.clip((places - numbers * core + 0.5) / width + 0.5, 0, 1)
-    fall = np.clip(((numbers + 1) * core - places - 0.5) / width + 0.5, 0, 1)
-    weights = np.where(numbers > 0, rise, 1) * np.where(numbers < count - 1, fall, 1)
-    weights = weights * ((places >= 0) & (places < n))
-    at = np.clip(places, 0, n - 1)
-    total = np.bincount(
-        at.ravel(), weights.ravel(), n
-    )  # 1, unless the margin is so wide that three windows meet
-    shares = (weights / total[at]).astype(np.float32)
-    return [Stripe(int(place[0]), extent, share) for place, share in zip(places, shares, strict=True)]

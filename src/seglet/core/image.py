@@ -16,6 +16,7 @@ IGNORE = 255  # class index of pixels that nobody labelled; never trained on, ne
 MAX_CLASSES = 255
 
 Encoding = Literal["values", "colors", "instances", "objects", "files"]
+Others = Literal["error", "background"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +138,8 @@ class Labels(Config):
         ``values``: one gray or palette value per class. ``colors``: one RGB color per class.
         ``instances``: every object its own value, 0 the background. ``objects``: one file per object.
         ``files``: one file per class, each of two values; the last file that claims a pixel has it.
+    others : str
+        What pixels of ``values`` and ``colors`` are that no class names: an ``error``, or ``background``.
     threshold : float or None
         For two-class masks with interpolated grays: values above it are foreground.
     ignore : int, color or None
@@ -148,6 +151,7 @@ class Labels(Config):
 
     encoding: Encoding = "values"
     classes: tuple[LabelClass, ...]
+    others: Others = "error"
     threshold: float | None = None
     ignore: int | tuple[int, int, int] | None = None
     is_numbered: bool = False

@@ -7,10 +7,10 @@ import numpy as np
 
 from seglet.core.image import Labels
 from seglet.data.chart import Chart
-from seglet.data.encodings import packed, shown
+from seglet.data.encodings import describe, packed, shown
 from seglet.data.findings import Finding, finding
 from seglet.data.looks import MaskLook
-from seglet.data.masks import describe, unknown_values
+from seglet.data.masks import unknown_values
 from seglet.data.survey import Survey, common_kind, read_as
 
 LITTLE = 0.001  # share of foreground below which classes are called imbalanced
@@ -39,7 +39,7 @@ def check_masks(charts: Sequence[Chart], labels: Labels | None) -> Iterator[Find
         remedy = "Export them as PNG or TIFF; if there are but two classes, say masks.encoding: binary."
         message = "{n} masks are JPEG files, whose compression made up values between the classes."
         yield finding("error", "values", message, lossy, remedy)
-    soft = [look.file for look in looks if labels.threshold is not None and len(look.survey.values) > 2]
+    soft = [look.file for look in looks if _is_soft(look, labels)]
     if soft:
         remedy = f"They are cut at {labels.threshold:g}; save masks as PNG, without smoothing."
         message = "{n} masks have gray levels between the classes."
@@ -177,10 +177,9 @@ def _check_content(charts: Sequence[Chart], looks: Sequence[MaskLook], labels: L
         if blank and labels.encoding == "objects":
             yield finding("warning", "empty-object", "{n} object masks are empty.", blank, "Remove them.")
     else:
-        background = packed(labels.classes[0].value)
-        single = [look for look in looks if len(look.survey.values) == 1]
-        empty = [look.file for look in single if look.survey.values[0] in (0, background)]
-        full = [look.file for look in single if look.survey.values[0] not in (0, background)]
+        empty = [look.file for look in looks if _is_empty(look, labels)]
+        single = [look.file for look in looks if len(look.survey.values) == 1]
+        full = [file for file in single if file not in empty]
         if full and len(full) <= len(looks) / 2:  # more are the rule, as where patches are classified
             message = "{n} masks are filled with one class everywhere."
             yield finding("warning", "full-mask", message, full, "Check that this is meant so.")
@@ -200,8 +199,10 @@ def _check_shares(looks: Sequence[MaskLook], labels: Labels) -> Iterator[Finding
             if value != ignored:
                 counts[value] += count
                 files.setdefault(value, []).append(look)
-    background = packed(labels.classes[0].value)
-    foreground = sum(count for value, count in counts.items() if value != background)
+    inside = counts.keys() - {packed(labels.classes[0].value)}
+    if labels.others == "background":
+        inside &= _foreground_values(labels)
+    foreground = sum(counts[value] for value in inside)
     if 0 < foreground < LITTLE * counts.total():
         share = foreground / counts.total()
         message = f"Only {share:.3%} of all pixels are foreground."
@@ -215,6 +216,27 @@ def _check_shares(looks: Sequence[MaskLook], labels: Labels) -> Iterator[Finding
             message = f"Class {one.name} (value {shown(one.value)}) is in {where}."
             remedy = "Annotate it in more images, or check that the value is no mistake."
             yield finding("warning", "rare-class", message, [look.file for look in having], remedy)
+
+
+def _foreground_values(labels: Labels) -> set[int]:
+    return {packed(one.value) for one in labels.classes[1:]}
+
+
+def _is_empty(look: MaskLook, labels: Labels) -> bool:
+    """Whether a mask holds nothing but background."""
+    values = read_as(look.survey, "color" if labels.encoding == "colors" else "red")
+    if labels.others == "background":
+        return not _foreground_values(labels) & set(values)
+    return len(values) == 1 and values[0] in (0, packed(labels.classes[0].value))
+
+
+def _is_soft(look: MaskLook, labels: Labels) -> bool:
+    """Whether a mask that is cut half way has values between its two classes."""
+    values = read_as(look.survey, "red")
+    if labels.threshold is None or len(values) <= 2:
+        return False
+    low, high = (packed(one.value) for one in labels.classes[:2])
+    return any(low < value < high for value in values)
 
 
 def _is_filled(look: MaskLook) -> bool:

@@ -130,6 +130,31 @@ def labels_as_named(classes: Mapping[str, int], ignore: Value | None) -> Labels:
     return labels_as_told(in_order, "values", unlabelled if ignore is None else ignore)
 
 
+def describe(labels: Labels) -> str:
+    """Say in one sentence how masks are read."""
+    written = ", ".join(f"{shown(one.value)} is {one.name}" for one in labels.classes)
+    match labels.encoding:
+        case "objects":
+            text = f"One mask file per object, merged into one label map of {' and '.join(labels.names)}"
+        case "instances":
+            text = (
+                f"Every object has its own value in the mask; {shown(labels.classes[0].value)} is background"
+            )
+        case "files":
+            text = f"One mask file per class: {', '.join(labels.names[1:])}"
+        case "colors":
+            text = f"{labels.n_classes} classes by color: {written}"
+        case _ if labels.threshold is not None:
+            high = labels.names[1]
+            text = f"Two classes with gray levels between them: values above {labels.threshold:g} are {high}"
+        case _:
+            text = f"{labels.n_classes} classes by value: {written}"
+    if labels.others == "background":
+        text = f"{text}; all others are {labels.names[0]}"
+    ignored = "" if labels.ignore is None else f"; {shown(labels.ignore)} is not labelled"
+    return f"{text}{ignored}."
+
+
 def packed(value: Value) -> int:
     """Write a value or color as one number."""
     return value if isinstance(value, int) else value[0] << 16 | value[1] << 8 | value[2]

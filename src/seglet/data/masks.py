@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from seglet.core.config import Config
 from seglet.core.errors import ConfigError, DatasetError, FormatError
 from seglet.core.events import Tell, quiet
-from seglet.core.image import IGNORE, MAX_CLASSES, Labels
+from seglet.core.image import IGNORE, MAX_CLASSES, Labels, Others
 from seglet.data.cases import Case
 from seglet.data.chart import is_huge, read_boxes
 from seglet.data.encodings import (
@@ -54,12 +55,15 @@ class MaskConfig(Config):
         them cut half way; the others are those of `seglet.core.image.Labels`.
     classes : mapping or None
         Name of each class and its value or color, background first; read from the masks if None.
+    others : str
+        Values that `classes` does not name: an ``error``, or part of the ``background``.
     ignore : int, color or None
         Value of pixels that nobody labelled; in color masks an int is a gray level.
     """
 
     encoding: Choice = "auto"
     classes: dict[str, Value] | None = None
+    others: Others = "error"
     ignore: Value | None = None
 
     @field_validator("classes")
@@ -74,6 +78,13 @@ class MaskConfig(Config):
                 expected = "values or colors, not both"
                 raise ConfigError("masks.classes", found=str(classes), expected=expected, remedy=OVERRIDE)
         return classes
+
+    @model_validator(mode="after")
+    def _check_others(self) -> Self:
+        if self.others == "background" and self.classes is None:
+            expected = "masks.classes beside it: which values are not the others"
+            raise ConfigError("masks.others", found="background", expected=expected, remedy=OVERRIDE)
+        return self
 
 
 def understand_masks(
@@ -132,29 +143,6 @@ def labels_from(
     return told or choose_labels(surveys, config.encoding, config.ignore)
 
 
-def describe(labels: Labels) -> str:
-    """Say in one sentence how masks are read."""
-    written = ", ".join(f"{shown(one.value)} is {one.name}" for one in labels.classes)
-    match labels.encoding:
-        case "objects":
-            text = f"One mask file per object, merged into one label map of {' and '.join(labels.names)}"
-        case "instances":
-            text = (
-                f"Every object has its own value in the mask; {shown(labels.classes[0].value)} is background"
-            )
-        case "files":
-            text = f"One mask file per class: {', '.join(labels.names[1:])}"
-        case "colors":
-            text = f"{labels.n_classes} classes by color: {written}"
-        case _ if labels.threshold is not None:
-            high = labels.names[1]
-            text = f"Two classes with gray levels between them: values above {labels.threshold:g} are {high}"
-        case _:
-            text = f"{labels.n_classes} classes by value: {written}"
-    ignored = "" if labels.ignore is None else f"; {shown(labels.ignore)} is not labelled"
-    return f"{text}{ignored}."
-
-
 def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> NDArray[np.uint8]:
     """Turn raw mask values into class indexes.
 
@@ -176,7 +164,7 @@ def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> ND
     Raises
     ------
     FormatError
-        If a value stands for no class.
+        If a value stands for no class, and `labels` do not take it for background.
     """
     codes = _codes(mask, labels)
     if labels.threshold is not None:
@@ -245,6 +233,8 @@ def encode(indexes: NDArray[np.integer], labels: Labels) -> NDArray[np.integer]:
 
 def unknown_values(one: Survey, labels: Labels) -> list[int]:
     """List the values of a mask that stand for no class; colors as 24-bit numbers."""
+    if labels.others == "background":
+        return []
     if labels.threshold is not None or labels.encoding in ("instances", "objects", "files"):
         return []
     known = {packed(value) for value in _known_values(labels)}
@@ -270,7 +260,8 @@ def _as_told(
     elif encoding == "auto" and any(case.tracks is not None for case in cases):
         encoding = "instances"  # markers number objects, so do the masks beside them
     if config.classes is not None:
-        return labels_as_told(config.classes, encoding, config.ignore)
+        told = labels_as_told(config.classes, encoding, config.ignore)
+        return told.model_copy(update={"others": config.others})
     if encoding in ("objects", "instances"):
         return choose_labels([], encoding, config.ignore)
     if encoding in ("auto", "values") and set(classes) - {"ignore", "background"}:
@@ -317,9 +308,10 @@ def _looked_up(codes: NDArray[np.integer], labels: Labels, where: str) -> NDArra
     else:
         order = np.argsort(known)
         nearest = order[np.searchsorted(known, codes, sorter=order).clip(max=len(known) - 1)]
-        strange = np.unique(codes[known[nearest] != codes])
-        indexes = nearest.astype(np.uint8)
-    if len(strange):
+        is_strange = known[nearest] != codes
+        strange = np.unique(codes[is_strange])
+        indexes = np.where(is_strange, 0, nearest).astype(np.uint8)
+    if len(strange) and labels.others == "error":
         values = [unpacked(int(v)) if labels.encoding == "colors" else int(v) for v in strange[:5]]
         expected = "only " + ", ".join(f"{shown(one.value)} ({one.name})" for one in labels.classes)
         found = f"mask values {', '.join(map(shown, values))}"

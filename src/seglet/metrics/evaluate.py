@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import IGNORE, Sample
-from seglet.metrics.curves import Curve, precision_recall_of, rank_pixels, roc_of
+from seglet.metrics.curves import Curve
+from seglet.metrics.objects import ObjectTally
+from seglet.metrics.partition import PARTITION_METRICS, PartitionTally, interior_class
+from seglet.metrics.pixel_lists import PixelList, PixelLists
 from seglet.metrics.pixels import class_scores, confusion_matrix
 from seglet.metrics.protocols import Protocol
 from seglet.metrics.scores import METRICS, ClassFigures, ImageScores, ObserverScores, Scores
@@ -19,8 +23,6 @@ from seglet.metrics.statistics import Interval, bootstrap_mean
 __all__ = ["Prediction", "Scores", "evaluate"]
 
 Counts = NDArray[np.int64]
-
-MOST_PIXELS = 20_000_000  # kept per class for curves; ranking them takes about two gigabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +37,14 @@ class Prediction:
         Class index per pixel.
     probabilities : (k, y, x) float32 array or None
         k = 1: of the foreground, for two classes; else one plane per class.
+    objects : ([z,] y, x) int32 array or None
+        Object number per pixel, 0 the background; where None, what is connected is an object.
     """
 
     id: str
     labels: NDArray[np.uint8]
     probabilities: NDArray[np.float32] | None = None
+    objects: NDArray[np.int32] | None = None
 
 
 def evaluate(
@@ -79,9 +84,10 @@ def evaluate(
     FormatError
         If a probability is nan.
     """
-    found = _Found(n_classes=len(class_names))
+    has_partition = protocol.headline in PARTITION_METRICS and len(class_names) == 2
+    found = _Found(class_names, partition=PartitionTally() if has_partition else None)
     for n_done, (sample, prediction) in enumerate(pairs, start=1):
-        _add_image(found, sample, prediction, class_names)
+        _add_image(found, sample, prediction)
         tell(Event("scoring", f"Scored {sample.id}.", done=n_done))
     if not found.images:
         raise DatasetError(
@@ -91,92 +97,72 @@ def evaluate(
             remedy="Choose a split that has images, or another dataset.",
         )
     found.windows_of = tuple(images[one.id] for one in found.images) if images else ()
-    return _summarize(found, class_names, protocol, threshold)
-
-
-@dataclass
-class _PixelList:
-    """Truth and foreground probability of one class, image after image."""
-
-    truth: list[NDArray[np.bool_]] = field(default_factory=list)
-    scores: list[NDArray[np.float32]] = field(default_factory=list)
-
-    def add(self, truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> None:
-        self.truth.append(truth)
-        self.scores.append(np.asarray(scores, np.float32))
-
-    def halve(self, rng: np.random.Generator) -> None:
-        """Keep a random half of the pixels of every image."""
-        for number, (truth, scores) in enumerate(zip(self.truth, self.scores, strict=True)):
-            kept = rng.integers(0, 2, len(truth), np.uint8) == 0
-            self.truth[number], self.scores[number] = truth[kept], scores[kept]
-
-    def joined(self, other: "_PixelList") -> "_PixelList":
-        return _PixelList(self.truth + other.truth, self.scores + other.scores)
-
-    def curves(self) -> tuple[Curve, Curve]:
-        """ROC and precision-recall from one ranking."""
-        ranked = rank_pixels(np.concatenate(self.truth), np.concatenate(self.scores))
-        return roc_of(ranked), precision_recall_of(ranked)
+    return _summarize(found, protocol, threshold, images)
 
 
 @dataclass
 class _Found:
-    """What is kept of the images seen so far; lists of pixels have one entry per foreground class."""
+    """What is kept of the images seen so far."""
 
-    n_classes: int
+    class_names: tuple[str, ...]
     images: list[ImageScores] = field(default_factory=list)
     observer: list[ImageScores] = field(default_factory=list)
     has_fov: bool = False
     windows_of: tuple[str, ...] = ()
-    n_kept: int = 0
-    n_halvings: int = 0
+    objects: ObjectTally = field(default_factory=ObjectTally)
+    partition: PartitionTally | None = None
 
     def __post_init__(self) -> None:
-        self.rng = np.random.default_rng(0)
+        self.n_classes = len(self.class_names)
         empty: Counts = np.zeros((self.n_classes, self.n_classes), np.int64)
         self.counted, self.left_out, self.observed = empty.copy(), empty.copy(), empty.copy()
-        self.counted_pixels = [_PixelList() for _ in range(1, self.n_classes)]
-        self.left_out_pixels = [_PixelList() for _ in range(1, self.n_classes)]
-
-    def thinned(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Choose which of these pixels are kept for curves: all, as long as those of all images are few.
-
-        Each time they become too many, a random half of every image's pixels is dropped, so that all images
-        go on weighing as they should.
-        """
-        n = int(np.count_nonzero(pixels))
-        while self.n_kept + (n >> self.n_halvings) > MOST_PIXELS:
-            for kept in (*self.counted_pixels, *self.left_out_pixels):
-                kept.halve(self.rng)
-            self.n_kept //= 2
-            self.n_halvings += 1
-        self.n_kept += n >> self.n_halvings
-        if self.n_halvings == 0:
-            return pixels
-        drawn = self.rng.integers(0, 1 << self.n_halvings, pixels.shape, np.uint16)
-        return np.asarray(pixels & (drawn == 0), np.bool_)
+        self.pixels = PixelLists(self.n_classes)
 
 
-def _add_image(found: _Found, sample: Sample, prediction: Prediction, class_names: tuple[str, ...]) -> None:
-    truth = _checked_truth(sample, prediction, len(class_names))
+def _add_image(found: _Found, sample: Sample, prediction: Prediction) -> None:
+    names = found.class_names
+    truth = _checked_truth(sample, prediction, found.n_classes)
     fov = sample.fov
     labelled = truth != IGNORE
     valid = labelled if fov is None else labelled & fov
     matrix = confusion_matrix(truth, prediction.labels, found.n_classes, valid)
     found.counted += matrix
-    areas = _areas(found.counted_pixels, truth, prediction, found.thinned(valid))
-    found.images.append(_score_image(sample.id, matrix, areas, class_names))
+    areas = _areas(found.pixels.counted, truth, prediction, found.pixels.thinned(valid))
+    objects = _score_objects(found, sample, prediction, valid)
+    found.images.append(_score_image(sample.id, matrix, areas, names, objects))
+    if found.partition is not None:
+        inside = interior_class(names)
+        found.partition.add(truth == inside, _interior(prediction, inside), valid)
     if fov is not None:
         outside = labelled & ~fov
         found.has_fov = True
         found.left_out += confusion_matrix(truth, prediction.labels, found.n_classes, outside)
-        _keep_pixels(found.left_out_pixels, truth, prediction, found.thinned(outside))
+        _keep_pixels(found.pixels.left_out, truth, prediction, found.pixels.thinned(outside))
     if sample.second is not None:
         seen = valid & (sample.second != IGNORE)
         matrix = confusion_matrix(truth, sample.second, found.n_classes, seen)
         found.observed += matrix
-        found.observer.append(_score_image(sample.id, matrix, None, class_names))
+        found.observer.append(_score_image(sample.id, matrix, None, names))
+
+
+def _score_objects(
+    found: _Found, sample: Sample, prediction: Prediction, valid: NDArray[np.bool_]
+) -> dict[str, float] | None:
+    """Score objects where the truth tells them apart; of several classes nobody knows whose they are."""
+    if sample.objects is None or found.n_classes != 2:
+        return None
+    objects: NDArray[np.integer] | None = prediction.objects
+    if objects is None:
+        objects = ndimage.label(prediction.labels)[0]  # connected by sides, by faces in volumes
+    return found.objects.add(sample.id, sample.objects, objects, valid)
+
+
+def _interior(prediction: Prediction, inside: int) -> NDArray[np.floating]:
+    """Probability that a pixel is inside of a cell; 0 or 1 where there are only labels."""
+    if prediction.probabilities is None:
+        return np.asarray(prediction.labels == inside, np.float32)
+    foreground = prediction.probabilities[-1]
+    return np.asarray(foreground if inside == 1 else 1 - foreground, np.float32)
 
 
 def _checked_truth(sample: Sample, prediction: Prediction, n_classes: int) -> NDArray[np.uint8]:
@@ -194,6 +180,9 @@ def _checked_truth(sample: Sample, prediction: Prediction, n_classes: int) -> ND
         raise _misfit(
             sample, f"a prediction of {prediction.labels.shape}", f"the truth's shape {sample.labels.shape}"
         )
+    if prediction.objects is not None and prediction.objects.shape != sample.labels.shape:
+        found = f"predicted objects of {prediction.objects.shape}"
+        raise _misfit(sample, found, f"the truth's shape {sample.labels.shape}")
     if prediction.probabilities is None:
         return sample.labels
     n_planes = (1, 2) if n_classes == 2 else (n_classes,)
@@ -217,18 +206,18 @@ def _misfit(sample: Sample, found: str, expected: str) -> GeometryError:
 
 
 def _areas(
-    kept: list[_PixelList], truth: NDArray[np.uint8], prediction: Prediction, valid: NDArray[np.bool_]
+    kept: list[PixelList], truth: NDArray[np.uint8], prediction: Prediction, valid: NDArray[np.bool_]
 ) -> list[tuple[float, float]] | None:
     """Keep the counted pixels of an image, and give both areas of each foreground class."""
     _keep_pixels(kept, truth, prediction, valid)
     if prediction.probabilities is None:
         return None
-    both = (_PixelList([pixels.truth[-1]], [pixels.scores[-1]]).curves() for pixels in kept)
+    both = (pixels.last().curves() for pixels in kept)
     return [(roc.area, precision_recall.area) for roc, precision_recall in both]
 
 
 def _keep_pixels(
-    kept: list[_PixelList], truth: NDArray[np.uint8], prediction: Prediction, valid: NDArray[np.bool_]
+    kept: list[PixelList], truth: NDArray[np.uint8], prediction: Prediction, valid: NDArray[np.bool_]
 ) -> None:
     planes = prediction.probabilities
     if planes is None:
@@ -239,11 +228,19 @@ def _keep_pixels(
 
 
 def _score_image(
-    identity: str, matrix: Counts, areas: list[tuple[float, float]] | None, class_names: tuple[str, ...]
+    identity: str,
+    matrix: Counts,
+    areas: list[tuple[float, float]] | None,
+    class_names: tuple[str, ...],
+    objects: dict[str, float] | None = None,
 ) -> ImageScores:
     figures = _figures(matrix, areas, class_names)
     return ImageScores(
-        id=identity, classes=figures, mean_dice=_mean_dice(figures), n_pixels=int(matrix.sum())
+        id=identity,
+        classes=figures,
+        mean_dice=_mean_dice(figures),
+        n_pixels=int(matrix.sum()),
+        objects=objects,
     )
 
 
@@ -264,9 +261,10 @@ def _mean_dice(figures: ClassFigures) -> float:
 
 
 def _summarize(
-    found: _Found, class_names: tuple[str, ...], protocol: Protocol, threshold: float | None
+    found: _Found, protocol: Protocol, threshold: float | None, images: Mapping[str, str] | None
 ) -> Scores:
-    curves = _pooled_curves(found.counted_pixels, class_names, len(found.images))
+    class_names = found.class_names
+    curves = _pooled_curves(found.pixels.counted, class_names, len(found.images))
     pooled = _figures(found.counted, _areas_of(curves), class_names)
     observer = None
     if found.observer:
@@ -291,21 +289,23 @@ def _summarize(
         pooled_mean_dice=_mean_dice(pooled),
         curves=curves,
         second_observer=observer,
-        all_pixels=_all_pixels(found, class_names, bool(curves)) if found.has_fov else None,
+        all_pixels=_all_pixels(found, bool(curves)) if found.has_fov else None,
+        headline=protocol.headline,
+        objects=found.objects.summary(images),
+        partition=found.partition.figures() if found.partition is not None else None,
     )
 
 
-def _all_pixels(found: _Found, class_names: tuple[str, ...], has_curves: bool) -> ClassFigures:
-    counts = found.counted + found.left_out
+def _all_pixels(found: _Found, has_curves: bool) -> ClassFigures:
+    counts, names = found.counted + found.left_out, found.class_names
     if not has_curves:  # the lists say nothing of images that came without probabilities
-        return _figures(counts, None, class_names)
-    both = [a.joined(b) for a, b in zip(found.counted_pixels, found.left_out_pixels, strict=True)]
-    curves = _pooled_curves(both, class_names, len(found.images))
-    return _figures(counts, _areas_of(curves), class_names)
+        return _figures(counts, None, names)
+    curves = _pooled_curves(found.pixels.everywhere(), names, len(found.images))
+    return _figures(counts, _areas_of(curves), names)
 
 
 def _pooled_curves(
-    kept: list[_PixelList], class_names: tuple[str, ...], n_images: int
+    kept: list[PixelList], class_names: tuple[str, ...], n_images: int
 ) -> dict[str, dict[str, Curve]]:
     """Curves of all images together; none unless every image came with probabilities."""
     if any(len(pixels.truth) < n_images for pixels in kept):

@@ -1,9 +1,13 @@
 """The named rules by which images are scored, and what others reached under them."""
 
 from difflib import get_close_matches
+from typing import Literal
 
 from seglet.core.config import Config
 from seglet.core.errors import ConfigError
+
+Leading = Literal["dice", "dsb", "seg", "rand_error"]
+"""Name of the figure that stands in front."""
 
 
 class Published(Config):
@@ -35,6 +39,11 @@ class Protocol(Config):
         The rule in plain sentences, printed beside the number.
     pooled_first : bool
         Whether the headline is of all images' pixels pooled; else the mean over images.
+    headline : str
+        The figure in front: ``dice``; ``dsb`` or ``seg`` of objects; ``rand_error`` of the partition into
+        cells. Where the data do not allow it, it is Dice.
+    layout : str
+        Name of the layout of the data that the rule is for; empty where it is no single one.
     threshold_from : str
         Where the threshold comes from, in words.
     published : tuple of Published
@@ -47,6 +56,8 @@ class Protocol(Config):
     version: str = "1"
     rule: str
     pooled_first: bool
+    headline: Leading = "dice"
+    layout: str = ""
     threshold_from: str = "the training and validation images, by largest Dice; never the test images"
     published: tuple[Published, ...] = ()
     comparability: str = ""
@@ -71,6 +82,11 @@ def protocol_named(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
+def protocol_of_layout(layout: str) -> Protocol:
+    """The protocol of the dataset that has this layout; ``pixels`` where there is none."""
+    return next((one for one in PROTOCOLS.values() if one.layout == layout), PROTOCOLS["pixels"])
+
+
 def _row(label: str, source: str, **figures: float) -> Published:
     return Published(label=label, source=source, figures=figures)
 
@@ -87,6 +103,10 @@ _LWNET = "Galdran et al., Scientific Reports 12, 2022 (doi:10.1038/s41598-022-09
 _LADDERNET = "Zhuang, LadderNet, 2018 (arXiv:1810.07810)"
 _NNWNET = "Zhou et al., nnWNet, CVPR 2025"
 _NNUNET = "nnU-Net as run by others (not in Isensee et al. 2021); original table not checked"
+_CAICEDO = "Caicedo et al., Nature Methods 16, 2019 (doi:10.1038/s41592-019-0612-7)"
+_UNET = "Ronneberger et al., U-Net, MICCAI 2015 (arXiv:1505.04597)"
+_BILIC = "Bilic et al., LiTS, Medical Image Analysis 84, 2023 (doi:10.1016/j.media.2022.102680)"
+_ISENSEE = "Isensee et al., nnU-Net, Nature Methods 18, 2021 (doi:10.1038/s41592-020-01008-z)"
 
 _DRIVE = (
     _row("second observer", "DRIVE's second manual segmentation, in-FOV, pooled",
@@ -104,6 +124,24 @@ _CHASEDB1 = (
     _row("nnU-Net", _NNUNET, f1=0.8185),
     _row("nnWNet", _NNWNET, f1=0.8221),
 )
+_DSB2018 = (
+    _row("best of the competition", f"{_CAICEDO}; stage 2", dsb=0.631),
+    _row("starter kernels with a U-Net", "public kernels of the competition; stage 1", dsb=0.277),
+)
+_CTC = (
+    _row("U-Net, PhC-U373", _UNET, seg=0.9203),
+    _row("U-Net, DIC-HeLa", _UNET, seg=0.7756),
+)
+_ISBI2012 = (
+    _row("U-Net", f"{_UNET}; V_Rand and V_Info of the challenge's later leaderboard",
+         rand_error=0.0382, pixel_error=0.0611, v_rand=0.9728, v_info=0.9866),
+    _row("best of the challenge by V_Rand", "the challenge's later leaderboard",
+         v_rand=0.9868, v_info=0.9914),
+)  # fmt: skip
+_LITS = (
+    _row("best liver of the challenge", _BILIC, dice=0.963),
+    _row("nnU-Net 2D, liver, cross-validation", _ISENSEE, dice=0.944),
+)
 
 _ALL = (
     Protocol(
@@ -115,6 +153,7 @@ _ALL = (
     ),
     Protocol(
         name="drive",
+        layout="DRIVE",
         rule=_RETINA_RULE,
         pooled_first=True,
         published=_DRIVE,
@@ -122,12 +161,62 @@ _ALL = (
     ),
     Protocol(
         name="chasedb1",
+        layout="CHASE_DB1",
         rule=_RETINA_RULE,
         pooled_first=True,
         published=_CHASEDB1,
         comparability=f"For the first 20 images as training and the last 8 as test. {_HALF_ALL_PIXEL}",
     ),
-    Protocol(name="stare", rule=_RETINA_RULE, pooled_first=True),
-    Protocol(name="hrf", rule=_RETINA_RULE, pooled_first=True),
+    Protocol(name="stare", layout="STARE", rule=_RETINA_RULE, pooled_first=True),
+    Protocol(name="hrf", layout="HRF", rule=_RETINA_RULE, pooled_first=True),
+    Protocol(
+        name="dsb2018",
+        layout="Kaggle nuclei (one mask per object)",
+        rule="At each IoU threshold of 0.50, 0.55 … 0.95, true and predicted objects match where their IoU "
+        "is larger, and TP / (TP + FP + FN) is the score; it is averaged over thresholds, then over images."
+        " An image without objects scores 1 where none are predicted, else 0.",
+        pooled_first=False,
+        headline="dsb",
+        published=_DSB2018,
+        comparability="Those are figures of the competition's own two test sets, the second of other "
+        "microscopes; a hold-out of its training images is neither.",
+    ),
+    Protocol(
+        name="isbi2012",
+        layout="ISBI 2012 (stacks)",
+        rule="Each slice is parted into 4-connected cells at 11 thresholds from 0 to 1. The Rand error is 1 "
+        "- F of pairs of pixels in one cell, over the pixels inside true cells, slices pooled; the pixel "
+        "error is 1 - F of interior pixels; V_Rand and V_Info are means over slices after borders were "
+        "thinned to lines. Each is that of its best threshold.",
+        pooled_first=False,
+        headline="rand_error",
+        threshold_from="of masks: as ever, never the test images; of the partition: the best one on the "
+        "scored images, as in the challenge",
+        published=_ISBI2012,
+        comparability="A hold-out of the training stack, not the challenge's test labels, which are not "
+        "public; the thresholds are the best ones on the scored images, as in the challenge. The Rand error"
+        " published in 2012 came of other code, which differs where cells are small.",
+    ),
+    Protocol(
+        name="ctc-seg",
+        layout="Cell Tracking Challenge",
+        rule="Each true object is compared with the predicted one that holds more than half of it: their "
+        "Jaccard index counts, 0 where there is none. SEG is the mean over all true objects of all images.",
+        pooled_first=False,
+        headline="seg",
+        published=_CTC,
+        comparability="Those are figures of the challenge's secret test videos of two data sets; of other "
+        "cells they only give the scale.",
+    ),
+    Protocol(
+        name="lits",
+        layout="LiTS",
+        rule="Dice of each case by itself, then the mean over cases; a case that has a class neither in "
+        "truth nor in prediction is left out of that class's mean.",
+        pooled_first=False,
+        published=_LITS,
+        comparability="For the liver of whole volumes: the challenge's 70 test cases, or cross-validation on"
+        " its 131 training cases. Of tumors the best Dice was 0.739, and 0.539 of nnU-Net 2D.",
+    ),
 )
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

@@ -11,7 +11,9 @@ from seglet.core.config import Config
 from seglet.core.errors import FormatError
 from seglet.core.storage import write_text
 from seglet.metrics.curves import Curve
+from seglet.metrics.objects import COUNTS, IMAGE_METRICS, ObjectFigures
 from seglet.metrics.pixels import PIXEL_METRICS
+from seglet.metrics.protocols import Leading
 from seglet.metrics.statistics import Interval, Number
 
 METRICS = (*PIXEL_METRICS, "roc_auc", "pr_auc")
@@ -33,12 +35,15 @@ class ImageScores(Config):
         Over the foreground classes that the image has; nan where it has none.
     n_pixels : int
         Pixels that counted.
+    objects : dict or None
+        Figures of objects by name; None where the truth does not tell objects apart.
     """
 
     id: str
     classes: ClassFigures
     mean_dice: Number
     n_pixels: int
+    objects: dict[str, Number] | None = None
 
 
 class ObserverScores(Config):
@@ -90,6 +95,14 @@ class Scores(Config):
         None where no image has one.
     all_pixels : dict or None
         As `pooled`, ignoring the field of view; None where it was not used or no image has one.
+    headline : str
+        The figure in front: ``dice``, or the name of one of `objects` or `partition`.
+    objects : dict or None
+        Figures of objects, see `seglet.metrics.objects.ObjectTally`; None where the truth does not tell
+        objects apart, or has more than two classes.
+    partition : dict or None
+        Figures of `seglet.metrics.partition.PartitionTally` with their thresholds; None where the protocol
+        does not ask for them.
     """
 
     protocol: str
@@ -108,13 +121,34 @@ class Scores(Config):
     curves: dict[str, dict[str, Curve]]
     second_observer: ObserverScores | None
     all_pixels: ClassFigures | None
+    headline: Leading = "dice"
+    objects: ObjectFigures | None = None
+    partition: dict[str, Number] | None = None
 
 
 def headline(scores: Scores) -> dict[str, float | None]:
-    """The figures that a person asks for first, by name: the first class's pooled ones, and the mean Dice."""
+    """The figures that a person asks for first, by name: mean Dice, and those of the first class.
+
+    Beside them all of objects (means without their intervals) and of the partition, where there are such.
+    """
     first = scores.pooled[scores.class_names[1]]
-    pooled = {f"pooled_{name}": first[name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
-    return {"mean_dice": scores.mean_dice.mean, **pooled}
+    figures = {f"pooled_{name}": first[name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
+    objects = {name: plain_figure(figure) for name, figure in (scores.objects or {}).items()}
+    return {"mean_dice": scores.mean_dice.mean, **figures, **objects, **(scores.partition or {})}
+
+
+def leading_figure(scores: Scores) -> Leading:
+    """Which figure stands in front: the protocol's own, or Dice where the data do not allow that."""
+    return (
+        scores.headline
+        if scores.headline in {**(scores.objects or {}), **(scores.partition or {})}
+        else "dice"
+    )
+
+
+def plain_figure(figure: Interval | float) -> float:
+    """The number itself, the mean of an interval."""
+    return figure.mean if isinstance(figure, Interval) else figure
 
 
 def count_images(n: int, windows_of: int | None, kind: str = "") -> str:
@@ -127,7 +161,8 @@ def count_images(n: int, windows_of: int | None, kind: str = "") -> str:
 def write_scores(scores: Scores, folder: Path, stem: str = "scores") -> Path:
     """Write everything as JSON, and one row per image and class as CSV beside it.
 
-    nan is written as null and as an empty cell.
+    A row also has the figures of the image's objects, where there are such. nan is written as null and
+    as an empty cell.
 
     Returns
     -------
@@ -167,9 +202,17 @@ def read_scores(path: Path) -> Scores:
 def _table(scores: Scores) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(("image", "class", *METRICS, "n_pixels"))
+    of_objects = (*IMAGE_METRICS, *COUNTS) if scores.objects else ()
+    rows.writerow(("image", "class", *METRICS, "n_pixels", *of_objects))
     for image in scores.images:
+        objects = image.objects or dict.fromkeys(of_objects, math.nan)
         for name, figures in image.classes.items():
-            cells = ("" if math.isnan(figures[metric]) else repr(figures[metric]) for metric in METRICS)
-            rows.writerow((image.id, name, *cells, image.n_pixels))
+            cells = (_cell(figures[metric]) for metric in METRICS)
+            rows.writerow(
+                (image.id, name, *cells, image.n_pixels, *(_cell(objects[metric]) for metric in of_objects))
+            )
     return text.getvalue()
+
+
+def _cell(value: float) -> str:
+    return "" if math.isnan(value) else repr(value)

@@ -15,11 +15,14 @@ class Ensemble(nn.Module):
     ----------
     members : sequence of Module
         Each gives (n, k, [z,] y, x) logits.
+    has_distance : bool
+        Whether the last channel is no class but a distance, 0 to 1 by its sigmoid.
     """
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    def __init__(self, members: Sequence[nn.Module], *, has_distance: bool = False) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.has_distance = has_distance
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute logits whose sigmoid (k = 1) or softmax is the mean of the members' probabilities.
@@ -32,10 +35,18 @@ class Ensemble(nn.Module):
         Returns
         -------
         (n, k, [z,] y, x) float32 tensor
-            Logarithms of mean probabilities; added up as logarithms, so that certainty stays finite.
+            Logarithms of mean probabilities; added up as logarithms, so that certainty stays finite. The
+            sigmoid of a distance channel is the mean of the members' distances.
         """
         each = [member(images).float() for member in self.members]
-        if each[0].shape[1] == 1:
-            inside = reduce(torch.logaddexp, [F.logsigmoid(logits) for logits in each])
-            return inside - reduce(torch.logaddexp, [F.logsigmoid(-logits) for logits in each])
-        return reduce(torch.logaddexp, [F.log_softmax(logits, dim=1) for logits in each])
+        if not self.has_distance:
+            return _mean(each)
+        classes, distances = zip(*((logits[:, :-1], logits[:, -1:]) for logits in each), strict=True)
+        return torch.cat([_mean(classes), _mean(distances)], dim=1)
+
+
+def _mean(each: Sequence[Tensor]) -> Tensor:
+    if each[0].shape[1] == 1:
+        inside = reduce(torch.logaddexp, [F.logsigmoid(logits) for logits in each])
+        return inside - reduce(torch.logaddexp, [F.logsigmoid(-logits) for logits in each])
+    return reduce(torch.logaddexp, [F.log_softmax(logits, dim=1) for logits in each])

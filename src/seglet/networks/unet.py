@@ -1,27 +1,33 @@
 """The U-Net with convolutions that keep the size, for images and volumes."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seglet.core.config import Config
+from seglet.core.errors import ConfigError
 from seglet.networks.blocks import (
     CONVOLUTIONS,
+    POOLS,
     Activation,
+    BlockStyle,
     ConvBlock,
+    DropoutPlace,
+    Head,
     Norm,
     Up,
     Upsampling,
+    cut_to,
+    decode,
+    logits_of,
+    pad_to_step,
     start_weights,
 )
 
-POOLS: dict[int, Callable[..., Tensor]] = {2: F.max_pool2d, 3: F.max_pool3d}  # by axes
+Probability = Annotated[float, Field(ge=0, lt=1)]
 
 
 class UNetConfig(Config):
@@ -33,20 +39,30 @@ class UNetConfig(Config):
         Normalization after each convolution: ``batch``, ``instance``, ``group`` or ``none``.
     activation : str
         After each normalization.
-    dropout : float
-        Probability, between the convolutions of a block.
+    dropout : float or tuple of float
+        Probability in every block; or one for each in reading order: down, bottom, up.
+    dropout_at : str
+        ``between`` the convolutions of a block, after ``each`` of them, or at the ``end`` of the block.
     upsampling : str
-        ``transposed`` convolution, or ``bilinear`` (in volumes trilinear) or ``nearest`` interpolation.
+        ``transposed`` convolution, ``bilinear`` (in volumes trilinear) or ``nearest`` interpolation, or
+        ``upconv``: nearest interpolation followed by a 2x2 convolution.
     n_convolutions : int
         Convolutions in a block.
+    head : str
+        Of two classes: ``sigmoid`` of one channel of logits, or ``softmax`` of two.
+    deep_supervision : bool
+        Whether coarser levels have logits of their own in training.
     """
 
     kind: Literal["unet"] = "unet"
     norm: Norm = "batch"
     activation: Activation = "relu"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Probability | tuple[Probability, ...] = 0.0
+    dropout_at: DropoutPlace = "between"
     upsampling: Upsampling = "transposed"
     n_convolutions: Annotated[int, Field(ge=1)] = 2
+    head: Head = "sigmoid"
+    deep_supervision: bool = False
 
 
 class UNet(nn.Module):
@@ -66,6 +82,11 @@ class UNet(nn.Module):
         Odd extent of each level's convolutions along each axis; two axes make a network of images, three
         one of volumes.
 
+    Raises
+    ------
+    ConfigError
+        If there are neither one dropout nor as many as blocks.
+
     References
     ----------
     .. [1] Ronneberger, Fischer, Brox, "U-Net", MICCAI 2015.
@@ -82,15 +103,28 @@ class UNet(nn.Module):
         kernels: tuple[tuple[int, ...], ...],
     ) -> None:
         super().__init__()
-        style = config.model_dump(include={"norm", "activation", "dropout", "n_convolutions"})
-        levels = list(zip(pairwise((n_in, *channels)), kernels, strict=True))
-        self.down = nn.ModuleList(ConvBlock(a, b, kernel, **style) for (a, b), kernel in levels)
-        upward = list(zip(reversed(levels[1:]), reversed(strides), reversed(kernels[:-1]), strict=True))
-        self.enlarge = nn.ModuleList(Up(b, a, s, config.upsampling) for ((a, b), _), s, _ in upward)
-        self.up = nn.ModuleList(ConvBlock(2 * a, a, kernel, **style) for ((a, _), _), _, kernel in upward)
-        self.head = CONVOLUTIONS[len(kernels[0])](channels[0], n_out, 1)
+        style = BlockStyle(config.norm, config.activation, config.dropout_at, config.n_convolutions)
+        n_axes, n_levels = len(kernels[0]), len(channels)
+        dropouts = _dropouts(config.dropout, n_levels)
+        widths = (n_in, *channels)
+        self.down = nn.ModuleList(
+            ConvBlock(a, b, kernel, style, p)
+            for (a, b), kernel, p in zip(pairwise(widths), kernels, dropouts[:n_levels], strict=True)
+        )
+        upward = list(zip(pairwise(channels), strides, kernels[:-1], strict=True))[::-1]
+        self.enlarge = nn.ModuleList(
+            Up(b, a, stride, config.upsampling, config.activation) for (a, b), stride, _ in upward
+        )
+        self.up = nn.ModuleList(
+            ConvBlock(2 * a, a, kernel, style, p)
+            for ((a, _), _, kernel), p in zip(upward, dropouts[n_levels:], strict=True)
+        )
+        self.head = CONVOLUTIONS[n_axes](channels[0], n_out, 1)
+        self.side_heads = nn.ModuleList(
+            CONVOLUTIONS[n_axes](width, n_out, 1) for width in channels[1:-1] if config.deep_supervision
+        )
         self.strides = strides
-        self.step = tuple(math.prod(along) for along in zip(*strides, strict=True)) or (1,) * len(kernels[0])
+        self.step = tuple(math.prod(along) for along in zip(*strides, strict=True)) or (1,) * n_axes
         start_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -107,23 +141,33 @@ class UNet(nn.Module):
         (n, k, [z,] y, x) float32 tensor
             Logits.
         """
-        skips = [self.down[0](self._pad(images))]
+        return cut_to(logits_of(self.head, self._decoded(images)[0]), images.shape)
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Compute the logits of every level that has some, finest first: of the finest alone by default.
+
+        Those of coarser levels are smaller by the strides; of images that were padded they show the padding.
+        """
+        finest, *coarser = self._decoded(images)
+        sides = [logits_of(head, features) for head, features in zip(self.side_heads, coarser, strict=False)]
+        return [cut_to(logits_of(self.head, finest), images.shape), *sides]
+
+    def _decoded(self, images: Tensor) -> list[Tensor]:
+        skips = [self.down[0](pad_to_step(images, self.step))]
         for stride, block in zip(self.strides, list(self.down)[1:], strict=True):
             skips.append(block(POOLS[len(stride)](skips[-1], stride)))
-        features = skips.pop()
-        for enlarge, block in zip(self.enlarge, self.up, strict=True):
-            features = block(torch.cat([skips.pop(), enlarge(features)], dim=1))
-        with torch.autocast(
-            features.device.type, enabled=False
-        ):  # bfloat16 logits would tie thousands of pixels
-            logits: Tensor = self.head(features.float())
-        inside = tuple(slice(n) for n in images.shape)
-        return logits[(slice(None), slice(None), *inside[2:])]
+        return decode(skips, self.enlarge, self.up)
 
-    def _pad(self, images: Tensor) -> Tensor:
-        shape = images.shape[2:]
-        missing = [-n % step for n, step in zip(shape, self.step, strict=True)]
-        if all(n <= step for n, step in zip(shape, self.step, strict=True)):
-            missing[-1] += self.step[-1]  # normalizations need more than one value at the coarsest level
-        around = [n for after in reversed(missing) for n in (0, after)]
-        return F.pad(images, around, mode="replicate") if any(missing) else images
+
+def _dropouts(dropout: float | tuple[float, ...], n_levels: int) -> tuple[float, ...]:
+    n_blocks = 2 * n_levels - 1
+    if not isinstance(dropout, tuple):
+        return (dropout,) * n_blocks
+    if len(dropout) != n_blocks:
+        raise ConfigError(
+            "network.dropout",
+            found=f"{len(dropout)} numbers",
+            expected=f"one, or {n_blocks}: {n_levels} down to the bottom and {n_levels - 1} up",
+            remedy="Give one number for each block, or change plan.channels.",
+        )
+    return dropout

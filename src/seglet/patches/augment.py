@@ -19,6 +19,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 ROTATION, FLIP = 180.0, 0.5  # most images have no top
 ORIENTED_ROTATION = 15.0  # degrees
 ELASTIC = 6 / 128  # of the patch's shortest side
+LEAST_BLUR = 0.1  # px; below that a Gaussian is a single pixel
 TILTABLE = 1.5  # ratio of spacings; across coarser slices a tilt would mostly show interpolation
 
 
@@ -59,6 +60,9 @@ class AugmentConfig(Config):
         Largest standard deviation of Gaussian noise, in standard deviations of the image.
     blur : float
         Largest standard deviation of the Gaussian blur, in pixels.
+    channel_dropout : float
+        Probability of each channel to be zeroed in a patch (the mean, where images are standardized), so that
+        the network learns to do without a modality; at least one is left, the only one of gray images always.
     """
 
     rotation: Annotated[float, Field(ge=0, le=180)] | None = None
@@ -74,6 +78,7 @@ class AugmentConfig(Config):
     gamma: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.7, 1.5)
     noise: NotNegative = 0.15
     blur: NotNegative = 1.0
+    channel_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     def settled(
         self, patch_size: tuple[int, ...], *, is_oriented: bool, spacing: tuple[float, ...] | None = None
@@ -100,6 +105,8 @@ class IntensityDraw:
         Added value and factor; 0 and 1 where nothing is changed.
     gamma, noise, blur : (n,) float tensors
         Exponent, and standard deviations; 1, 0 and 0 where nothing is changed.
+    kept : (n, c) float tensor
+        1, and 0 for channels that are zeroed.
     seed : int
         Of the noise.
     """
@@ -109,14 +116,16 @@ class IntensityDraw:
     gamma: Tensor
     noise: Tensor
     blur: Tensor
+    kept: Tensor
     seed: int
 
     def to(self, device: torch.device) -> "IntensityDraw":
         """The same draw on another device."""
-        b, c, g, n, s = (
-            t.to(device) for t in (self.brightness, self.contrast, self.gamma, self.noise, self.blur)
+        b, c, g, n, s, k = (
+            t.to(device)
+            for t in (self.brightness, self.contrast, self.gamma, self.noise, self.blur, self.kept)
         )
-        return IntensityDraw(b, c, g, n, s, self.seed)
+        return IntensityDraw(b, c, g, n, s, k, self.seed)
 
 
 def draw_spatial(
@@ -171,27 +180,36 @@ def draw_intensity(n: int, n_channels: int, config: AugmentConfig, generator: Ge
         noise=_uniform(n, (0, config.noise), generator) * shared[3],
         blur=_uniform(n, (0, config.blur), generator) * shared[4],
         seed=int(torch.randint(2**31, (1,), generator=generator)),
+        kept=_draw_kept(n, n_channels, config.channel_dropout, generator),
     )
 
 
 def apply_intensity(images: Tensor, draw: IntensityDraw) -> Tensor:
-    """Change the intensities of a batch as drawn: blur, gamma, contrast, brightness, noise.
+    """Change the intensities of a batch as drawn: blur, gamma, contrast, brightness, noise, lost channels.
 
     Parameters
     ----------
     images : (n, c, [z,] y, x) float tensor
         Normalized patches.
     draw : IntensityDraw
-        What was drawn.
+        What was drawn, best on the CPU: changes that were drawn for no patch are left out, which then can
+        be seen without waiting for the device.
+
+    Returns
+    -------
+    (n, c, [z,] y, x) float tensor
+        `images` itself where nothing is changed.
     """
-    images = _change_gamma(_blur(images, draw.blur), draw.gamma)
-    pixels, ones = _pixel_axes(images), (1,) * (images.ndim - 2)
-    mean = images.mean(dim=pixels, keepdim=True)
-    contrast, brightness = (each.reshape(*each.shape, *ones) for each in (draw.contrast, draw.brightness))
-    images = (images - mean) * contrast + mean + brightness
-    generator = Generator(device=images.device).manual_seed(draw.seed)
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return images + noise * draw.noise.reshape(-1, 1, *ones)
+    there = draw.to(images.device)
+    if bool((draw.blur > LEAST_BLUR).any()):
+        images = _blur(images, there.blur)
+    if bool((draw.gamma != 1).any()):
+        images = _change_gamma(images, there.gamma)
+    if bool((draw.contrast != 1).any() | (draw.brightness != 0).any()):
+        images = _change_contrast(images, there.contrast, there.brightness)
+    if bool((draw.noise > 0).any()):
+        images = _add_noise(images, there.noise, draw.seed)
+    return images if bool(draw.kept.all()) else images * _per_patch(there.kept, images)
 
 
 def _planes(pitch: Tensor, config: AugmentConfig) -> Iterator[tuple[tuple[int, int], float]]:
@@ -217,6 +235,13 @@ def _turn(angle: Tensor, plane: tuple[int, int], d: int) -> Tensor:
     return matrix
 
 
+def _draw_kept(n: int, n_channels: int, dropout: float, generator: Generator) -> Tensor:
+    """(n, c), 0 for channels that are lost; where all would be, one is left."""
+    kept = (torch.rand(n, n_channels, generator=generator) >= dropout).float()
+    last = F.one_hot(torch.randint(n_channels, (n,), generator=generator), n_channels)
+    return torch.where(kept.any(1, keepdim=True), kept, last.float())
+
+
 def _pixel_axes(images: Tensor) -> tuple[int, ...]:
     return tuple(range(2, images.ndim))
 
@@ -225,15 +250,28 @@ def _change_gamma(images: Tensor, gamma: Tensor) -> Tensor:
     pixels = _pixel_axes(images)
     low = images.amin(dim=pixels, keepdim=True)
     span = (images.amax(dim=pixels, keepdim=True) - low).clamp(min=1e-6)
-    exponent = gamma.reshape(-1, *(1,) * (images.ndim - 1))
-    return ((images - low) / span).clamp(0, 1) ** exponent * span + low
+    return ((images - low) / span).clamp(0, 1) ** _per_patch(gamma, images) * span + low
+
+
+def _change_contrast(images: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
+    mean = images.mean(dim=_pixel_axes(images), keepdim=True)
+    return (images - mean) * _per_patch(contrast, images) + mean + _per_patch(brightness, images)
+
+
+def _add_noise(images: Tensor, sigma: Tensor, seed: int) -> Tensor:
+    generator = Generator(device=images.device).manual_seed(seed)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return images + noise * _per_patch(sigma, images)
+
+
+def _per_patch(values: Tensor, images: Tensor) -> Tensor:
+    """(n,) or (n, c) values, to be multiplied with (n, c, [z,] y, x) images."""
+    return values.reshape(*values.shape, *(1,) * (images.ndim - values.ndim))
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:
     """Gaussian blur of every patch with its own width; patches with width 0 are left alone."""
-    chosen = sigma > 0.1  # px; below that a Gaussian is a single pixel
-    if not bool(chosen.any()):
-        return images
+    chosen = sigma > LEAST_BLUR
     blurred = images[chosen]
     for axis in _pixel_axes(images):
         blurred = _blur_axis(blurred, sigma[chosen], axis)

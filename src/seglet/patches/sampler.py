@@ -14,8 +14,9 @@ from seglet.core.config import Config
 from seglet.core.errors import DatasetError
 from seglet.core.grid import Cover, Region, read_beyond
 from seglet.patches.augment import AugmentConfig, IntensityDraw, apply_intensity, draw_intensity, draw_spatial
-from seglet.patches.sources import InMemory, PatchSource, Points, thinned
-from seglet.patches.targets import BorderWeightConfig
+from seglet.patches.sources import PLAIN, InMemory, PatchSource, Places, Points, kept_inside, thinned
+from seglet.patches.stored import require_in_memory
+from seglet.patches.targets import BorderWeightConfig, TargetConfig
 from seglet.patches.warp import SpatialDraw, box_around, coordinates, mirrored_inside, warp
 from seglet.preprocessing.transform import Prepared
 
@@ -32,14 +33,21 @@ class PatchConfig(Config):
     Attributes
     ----------
     foreground : float
-        Share of patches whose center is a pixel of a foreground class, the classes taking turns.
+        Share of patches whose center is a pixel of a foreground class: any class as often as any other, of
+        the images that show it any as often as any other, however little of it they show. All other patches
+        are centered on any pixel that counts, which lies inside the field of view.
+    inside : bool
+        Whether patches lie inside their image, as far as it is large enough, before they are shifted, turned
+        and bent; where not, what lies beyond is mirrored. A patch of the image's size is the image.
     augment : AugmentConfig
         How patches are changed.
     border_weight : BorderWeightConfig or None
-        Extra weight between objects that nearly touch; needs a truth that tells objects apart.
+        Extra weight between objects that nearly touch; of masks that tell only classes, between connected
+        components.
     """
 
     foreground: Annotated[float, Field(ge=0, le=1)] = 0.33
+    inside: bool = False
     augment: AugmentConfig = AugmentConfig()
     border_weight: BorderWeightConfig | None = None
 
@@ -56,11 +64,15 @@ class Batch:
         Class indexes; 0 where `weights` is 0.
     weights : (n, [z,] y, x) float tensor
         Weight of each pixel: 0 outside the field of view and where nobody labelled, else 1 or more.
+    distances : (n, [z,] y, x) float tensor or None
+        Distance to the border of the pixel's object, 0 to 1, where it is learned. It is warped as the labels
+        are, by the nearest pixel, so that it is 0 exactly outside of objects.
     """
 
     images: Tensor
     labels: Tensor
     weights: Tensor
+    distances: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +104,15 @@ class PatchSampler:
     spacing : tuple of float or None
         Distance between pixels along each axis, so that volumes are turned and bent as bodies are; equal
         where None.
+    targets : TargetConfig
+        What is learned of each pixel.
 
     Raises
     ------
     DatasetError
         If no pixel of any case is labelled.
+    ConfigError
+        If cases on disk are to have their objects told apart.
     """
 
     def __init__(
@@ -109,14 +125,15 @@ class PatchSampler:
         seed: int,
         device: torch.device,
         spacing: tuple[float, ...] | None = None,
+        targets: TargetConfig = PLAIN,
     ) -> None:
         self.patch_size, self.batch_size, self.config = patch_size, batch_size, config
         self._augment = config.augment.settled(patch_size, is_oriented=False, spacing=spacing)
         self.seed, self.device, self.spacing = seed, device, spacing
-        self._sources = _as_sources(cases, config.border_weight, device)
+        self._sources = _as_sources(cases, config.border_weight, targets, device)
         rng = np.random.default_rng(seed)
         most = max(PLACES // max(len(self._sources), 1), LEAST_PLACES)
-        places = [thinned(source.find_places(rng), most, rng) for source in self._sources]
+        places = [thinned(self._places_of(source, rng), most, rng) for source in self._sources]
         self._anywhere = [each.anywhere for each in places]
         classes = sorted({c for each in places for c in each.foreground})
         self._foreground: list[dict[int, Points]] = [
@@ -159,12 +176,16 @@ class PatchSampler:
             images.append(warp(source.read_image(box).to(self.device), there, "linear"))
             truths.append(warp(source.read_truth(box).to(self.device), there, "nearest"))
         truth = torch.stack(truths)
-        changed = apply_intensity(torch.stack(images), draw.intensity.to(self.device))
-        return Batch(changed, truth[:, 0].long(), truth[:, 1])
+        changed = apply_intensity(torch.stack(images), draw.intensity)
+        return _batch(changed, truth)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
         return self.apply(self.draw(step))
+
+    def _places_of(self, source: PatchSource, rng: np.random.Generator) -> Places:
+        places = source.find_places(rng)
+        return kept_inside(places, source.shape, self.patch_size) if self.config.inside else places
 
     def _draw_place(self, generator: Generator) -> tuple[int, NDArray[np.int32]]:
         """Pick a case and a pixel of it: a pixel of a foreground class in the wished share, else any."""
@@ -179,7 +200,13 @@ class PatchSampler:
         return case, places[_pick(len(places), generator)]
 
 
-def fixed_windows(cases: Sequence[Prepared | PatchSource], window: tuple[int, ...], most: int) -> list[Batch]:
+def fixed_windows(
+    cases: Sequence[Prepared | PatchSource],
+    window: tuple[int, ...],
+    most: int,
+    margin: tuple[int, ...] | None = None,
+    targets: TargetConfig = PLAIN,
+) -> list[Batch]:
     """Cut validation windows that are the same in every run: an even choice from a grid over all cases.
 
     Parameters
@@ -190,14 +217,26 @@ def fixed_windows(cases: Sequence[Prepared | PatchSource], window: tuple[int, ..
         Extent of a window.
     most : int
         How many windows at most.
+    margin : ([z,] y, x) or None
+        Pixels at either end that the network says nothing of: windows overlap by so much, and what it says of
+        them lies side by side.
+    targets : TargetConfig
+        What is learned of each pixel.
 
     Returns
     -------
     list of Batch
-        One window each, on the CPU; windows without a labelled pixel are left out.
+        One window each, on the CPU; windows without a labelled pixel between their margins are left out.
+
+    Raises
+    ------
+    ConfigError
+        If cases on disk are to have their objects told apart.
     """
-    sources = _as_sources(cases, None, torch.device("cpu"))
-    grids = [Cover(source.shape, window) for source in sources]
+    margin = margin or (0,) * len(window)
+    sources = _as_sources(cases, None, targets, torch.device("cpu"))
+    core = tuple(side - 2 * lost for side, lost in zip(window, margin, strict=True))
+    grids = [Cover(source.shape, core) for source in sources]
     ends = np.cumsum([len(grid) for grid in grids])
     numbers: Sequence[int] = range(int(ends[-1])) if sources else ()
     if any(source.is_on_disk for source in sources):
@@ -208,13 +247,18 @@ def fixed_windows(cases: Sequence[Prepared | PatchSource], window: tuple[int, ..
         source, region = sources[which], grids[which][number - int(ends[which])]  # counted from the end
         if bool((source.read_truth(region.within(source.shape))[1] > 0).any()):
             labelled.append((source, region))
-    return [_cut(source, region) for source, region in evenly(labelled, most)]
+    return [_cut(source, region, margin) for source, region in evenly(labelled, most)]
 
 
 def _as_sources(
-    cases: Sequence[Prepared | PatchSource], border: BorderWeightConfig | None, device: torch.device
+    cases: Sequence[Prepared | PatchSource],
+    border: BorderWeightConfig | None,
+    targets: TargetConfig,
+    device: torch.device,
 ) -> list[PatchSource]:
-    return [InMemory(case, border, device) if isinstance(case, Prepared) else case for case in cases]
+    if any(not isinstance(case, Prepared) and case.is_on_disk for case in cases):
+        require_in_memory(border, targets)
+    return [InMemory(case, border, device, targets) if isinstance(case, Prepared) else case for case in cases]
 
 
 def evenly(items: Sequence[Item], most: int) -> list[Item]:
@@ -224,9 +268,16 @@ def evenly(items: Sequence[Item], most: int) -> list[Item]:
     return [items[int(i)] for i in np.unique(np.linspace(0, len(items) - 1, most).astype(int))]
 
 
-def _cut(source: PatchSource, region: Region) -> Batch:
+def _cut(source: PatchSource, core: Region, margin: tuple[int, ...]) -> Batch:
+    start = tuple(a - lost for a, lost in zip(core.start, margin, strict=True))
+    region = Region(start, tuple(b + lost for b, lost in zip(core.stop, margin, strict=True)))
     image, truth = (_read(each, region, source.shape) for each in (source.read_image, source.read_truth))
-    return Batch(image[None], truth[None, 0].long(), truth[None, 1])
+    return _batch(image[None], truth[None])
+
+
+def _batch(images: Tensor, truth: Tensor) -> Batch:
+    """Of (n, p, [z,] y, x) planes of truth; see `make_truth`."""
+    return Batch(images, truth[:, 0].long(), truth[:, 1], truth[:, 2] if truth.shape[1] > 2 else None)
 
 
 def _read(read: Callable[[Region], Tensor], region: Region, shape: tuple[int, ...]) -> Tensor:

@@ -10,11 +10,20 @@ from torch import Tensor
 
 from seglet.core.grid import Region
 from seglet.core.image import IGNORE
-from seglet.patches.targets import BorderWeightConfig, border_weights
+from seglet.patches.targets import (
+    BorderWeightConfig,
+    TargetConfig,
+    border_classes,
+    border_distances,
+    border_weights,
+    objects_of,
+    separate,
+)
 from seglet.preprocessing.transform import Prepared
 
 MAX_PLACES = 100_000  # pixels remembered per case and class
 CHUNK = 2**22  # pixels whose places are listed at once: a list takes eight times its pixels' memory
+PLAIN = TargetConfig()
 Points = NDArray[np.int32]
 
 
@@ -53,7 +62,7 @@ class PatchSource(Protocol):
         """Normalized intensities of a region inside the shape, (c, [z,] y, x) float32."""
 
     def read_truth(self, region: Region) -> Tensor:
-        """Class indexes and weights of a region inside the shape, (2, [z,] y, x) float32."""
+        """What is learned of a region inside the shape, (p, [z,] y, x) float32; planes of `make_truth`."""
 
     def find_places(self, rng: np.random.Generator) -> Places:
         """Look for pixels that patches may be centered on, at most `MAX_PLACES` of a kind."""
@@ -70,14 +79,22 @@ class InMemory:
         Extra weight between objects that nearly touch.
     device : torch.device
         Where it is kept.
+    targets : TargetConfig
+        What is learned of each pixel; made once, here.
     """
 
     is_on_disk = False
 
-    def __init__(self, case: Prepared, border: BorderWeightConfig | None, device: torch.device) -> None:
+    def __init__(
+        self,
+        case: Prepared,
+        border: BorderWeightConfig | None,
+        device: torch.device,
+        targets: TargetConfig = PLAIN,
+    ) -> None:
         self.shape, self.n_channels = case.image.shape[1:], len(case.image)
         self._image = torch.from_numpy(np.ascontiguousarray(case.image)).to(device)
-        self._truth = torch.from_numpy(_truth(case, border)).to(device)
+        self._truth = torch.from_numpy(make_truth(case, border, targets)).to(device)
 
     def read_image(self, region: Region) -> Tensor:
         """See `PatchSource`."""
@@ -89,7 +106,7 @@ class InMemory:
 
     def find_places(self, rng: np.random.Generator) -> Places:
         """See `PatchSource`; every pixel is looked at."""
-        labels, weights = self._truth.cpu().numpy()
+        labels, weights = self._truth[:2].cpu().numpy()
         return places_of(labels.astype(np.uint8), weights > 0, rng)
 
 
@@ -112,31 +129,76 @@ def thinned(places: Places, most: int, rng: np.random.Generator) -> Places:
     return Places(some(places.anywhere), {c: some(points) for c, points in places.foreground.items()})
 
 
-def pixel_weights(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
-    """How much each pixel of a case counts in training.
+def kept_inside(places: Places, shape: tuple[int, ...], patch: tuple[int, ...]) -> Places:
+    """The places whose patch lies inside an image; of a kind that has none, all, moved as little as needed.
+
+    Parameters
+    ----------
+    places : Places
+        Pixels of the image.
+    shape : ([z,] y, x)
+        Extent of the image; along axes where it is smaller than a patch, that is centered on it.
+    patch : ([z,] y, x)
+        Extent of the patch.
+    """
+    extent, side = np.asarray(shape), np.asarray(patch)
+    first = side // 2 + np.minimum((extent - side) // 2, 0)
+    last = np.maximum(first, extent - side + side // 2)
+
+    def kept(points: Points) -> Points:
+        moved = np.clip(points, first, last).astype(np.int32)
+        fits = (moved == points).all(axis=1)
+        return points[fits] if fits.any() else moved
+
+    return Places(kept(places.anywhere), {c: kept(points) for c, points in places.foreground.items()})
+
+
+def counted(case: Prepared) -> NDArray[np.bool_]:
+    """Which pixels of a case count in training: labelled ones inside the field of view; ([z,] y, x)."""
+    if case.labels is None:
+        return np.zeros(case.image.shape[1:], bool)
+    labelled: NDArray[np.bool_] = case.labels != IGNORE
+    return labelled if case.fov is None else labelled & case.fov
+
+
+def make_truth(
+    case: Prepared, border: BorderWeightConfig | None, targets: TargetConfig = PLAIN
+) -> NDArray[np.float32]:
+    """Make what is learned of a case: planes in one array, so that one resampling moves them all.
+
+    Parameters
+    ----------
+    case : Prepared
+        On the plan's grid; all 0 where it has no labels.
+    border : BorderWeightConfig or None
+        Extra weight between objects that nearly touch.
+    targets : TargetConfig
+        What is learned of each pixel.
 
     Returns
     -------
-    ([z,] y, x) float32 array
-        0 outside the field of view and where nobody labelled, else 1 plus the border term.
+    (p, [z,] y, x) float32 array
+        Plane 0: class indexes, 0 where nothing counts. Plane 1: weights, 0 outside the field of view and
+        where nobody labelled, else 1 plus the border term. Plane 2, of targets of ``distance`` alone:
+        distance to the object's border, 0 to 1.
     """
-    weights = np.ones(case.image.shape[1:], np.float32)
+    truth = np.zeros((3 if targets.kind == "distance" else 2, *case.image.shape[1:]), np.float32)
     if case.labels is None:
-        return 0 * weights
-    weights[case.labels == IGNORE] = 0
-    if case.fov is not None:
-        weights *= case.fov
-    if border is not None and case.objects is not None:
-        weights *= 1 + border_weights(case.objects, border)
-    return weights
-
-
-def _truth(case: Prepared, border: BorderWeightConfig | None) -> NDArray[np.float32]:
-    """Labels and weights as one (2, [z,] y, x) array, so that one resampling moves both."""
-    truth = np.zeros((2, *case.image.shape[1:]), np.float32)
-    truth[1] = pixel_weights(case, border)
-    if case.labels is not None:
-        np.copyto(truth[0], case.labels, where=truth[1] > 0)
+        return truth
+    counts, labels = counted(case), case.labels
+    truth[1] = counts
+    if border is not None or targets.needs_objects:
+        whole = objects_of(labels, case.objects)
+        objects = separate(whole, labels, targets.separation)
+        if border is not None:
+            truth[1] *= 1 + border_weights(objects, border)
+        if targets.kind == "distance":
+            truth[2] = border_distances(objects)
+        if targets.kind == "borders":
+            labels = border_classes(objects, targets.border_width)
+        else:
+            labels = np.where(objects == whole, labels, 0)
+    np.copyto(truth[0], labels, where=counts)
     return truth
 
 

@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seglet.core.errors import GeometryError
+from seglet.core.errors import ConfigError, GeometryError
 from seglet.core.grid import Region, spread_windows
 from seglet.core.image import IGNORE, Box, StoredSample, everywhere
 from seglet.core.orientation import UNTURNED, turn, turned_spacing, upright
 from seglet.patches.sources import MAX_PLACES, PatchSource, Places, Points, places_of
+from seglet.patches.targets import BorderWeightConfig, TargetConfig
 from seglet.preprocessing.normalization import NormalizationRecord, normalize_part
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.spacing import is_same_spacing, upright_spacing
@@ -148,6 +149,28 @@ def stored_sources(sample: StoredSample, record: NormalizationRecord, plan: Plan
     numbers = np.unique(np.linspace(0, n - 1, N_SLICES).round().astype(int))
     each = max(1, N_BOXES // len(numbers))
     return [OnDisk(sample, record, SliceOf(plan.slice_axis, int(number)), each) for number in numbers]
+
+
+def require_in_memory(border: BorderWeightConfig | None, targets: TargetConfig) -> None:
+    """Refuse, for images on disk, what needs objects told apart: they are read patch by patch.
+
+    Raises
+    ------
+    ConfigError
+        If a border weight, a separation or other targets than classes are wished.
+    """
+    wished = {
+        "patches.border_weight": border is not None,
+        f"targets.kind={targets.kind}": targets.kind != "classes",
+        "targets.separation": targets.separation > 0,
+    }
+    if asked := [name for name, is_wished in wished.items() if is_wished]:
+        raise ConfigError(
+            ", ".join(asked),
+            found="images read from disk patch by patch, whose objects are not told apart",
+            expected="images kept in memory",
+            remedy="Set plan.reading=memory, or leave the setting out.",
+        )
 
 
 def _join(each: list[Points], rng: np.random.Generator) -> Points:

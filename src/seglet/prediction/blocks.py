@@ -1,6 +1,7 @@
 """Images larger than the memory: predicted block by block, from disk to disk."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from math import ceil
 
@@ -9,13 +10,17 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import FormatError, GeometryError
 from seglet.core.events import Event, Tell, quiet
-from seglet.core.grid import Region, Stripe, read_beyond
+from seglet.core.grid import Region, read_beyond
 from seglet.core.image import Image, StoredImage
 from seglet.core.orientation import upright
+from seglet.core.tiling import Stripe
+from seglet.core.valid import ValidAxis
 from seglet.model import Model, ModelCard
 from seglet.postprocessing.labels import to_labels
-from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import Tiling, predict_prepared, tiling_of
+from seglet.prediction.engines import Engine
+from seglet.prediction.outputs import class_probabilities
+from seglet.prediction.tiled import predict_prepared
+from seglet.prediction.tiling import WINDOW, Tiling, tiling_of
 from seglet.preprocessing.normalization import NormalizationRecord, normalization_of, normalize_part
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.spacing import upright_spacing
@@ -28,14 +33,15 @@ Write = Callable[[Region, NDArray[np.uint8]], None]
 
 
 def predict_blocks(
-    stored: StoredImage, model: Model, engine: TorchEngine, write: Write, tell: Tell = quiet
+    stored: StoredImage, model: Model, engine: Engine, write: Write, tell: Tell = quiet
 ) -> None:
     """Predict an image of any size in bounded memory.
 
     Each block is one window of the network: it is read with its margin, mirrored beyond the image's border,
     and only what lies inside the margin is written. Blocks lie apart by whole multiples of the network's
-    strides, so all of them see the image in the same phase, as windows of one pass do. Where nothing was
-    ever written to the image there is background.
+    strides, so all of them see the image in the same phase, as windows of one pass do. Where windows are a
+    stride apart, a block holds all windows that show its pixels. Where nothing was ever written to the image
+    there is background.
 
     Parameters
     ----------
@@ -43,7 +49,7 @@ def predict_blocks(
         What is predicted.
     model : Model
         What was trained.
-    engine : TorchEngine
+    engine : Engine
         What runs it.
     write : callable
         Takes each region of the image once, and its class indexes ([z,] y, x) uint8.
@@ -77,9 +83,7 @@ def predict_blocks(
         tell(Event("blocks", done=number, total=len(blocks)))
 
 
-def predict_region(
-    stored: StoredImage, region: Region, model: Model, engine: TorchEngine
-) -> NDArray[np.float32]:
+def predict_region(stored: StoredImage, region: Region, model: Model, engine: Engine) -> NDArray[np.float32]:
     """Predict a part of an image as it would be predicted within all of it: with a margin around.
 
     Parameters
@@ -90,7 +94,7 @@ def predict_region(
         Inside of it; about as large as a window of the network.
     model : Model
         What was trained.
-    engine : TorchEngine
+    engine : Engine
         What runs it.
 
     Returns
@@ -105,10 +109,19 @@ def predict_region(
 def block_around(stored: StoredImage, region: Region, card: ModelCard) -> Region:
     """What is read of an image to predict a region of it."""
     tiling = _tiling_on(stored, card.plan, tiling_of(card))
+    if tiling.valid is not None:
+        ends = zip(region.start, region.stop, tiling.valid, strict=True)
+        return Region(*zip(*(_valid_side(first, stop, axis) for first, stop, axis in ends), strict=True))
     start = tuple(a - margin for a, margin in zip(region.start, tiling.margin, strict=True))
     around = zip(region.shape, tiling.margin, tiling.multiple, strict=True)
     sides = (-(-(side + 2 * margin) // multiple) * multiple for side, margin, multiple in around)
     return Region(start, tuple(a + side for a, side in zip(start, sides, strict=True)))
+
+
+def _valid_side(first: int, stop: int, axis: ValidAxis) -> tuple[int, int]:
+    """Where an input starts and stops whose output shows all from `first` to `stop`, in the image's phase."""
+    start = first // axis.step * axis.step
+    return start - axis.margin, start - axis.margin + axis.nearest(stop - start + axis.lost)
 
 
 def _predict_core(
@@ -117,17 +130,20 @@ def _predict_core(
     core: Region,
     record: NormalizationRecord,
     model: Model,
-    engine: TorchEngine,
+    engine: Engine,
 ) -> NDArray[np.float32]:
     """Predict a block, and give the part of it that has all its surroundings."""
-    probabilities = _predict_block(stored, block, record, model, engine)
-    return probabilities[(slice(None), *core.shifted(tuple(-n for n in block.start)).slices)]
+    if model.card.predict.stride is not None:
+        block = _from_first_window(block, stored.shape, model.card)
+    raw = _predict_block(stored, block, record, model, engine)
+    core_of_block = core.shifted(tuple(-n for n in block.start)).slices
+    return class_probabilities(raw[(slice(None), *core_of_block)], model.card)
 
 
 def _predict_block(
-    stored: StoredImage, block: Region, record: NormalizationRecord, model: Model, engine: TorchEngine
+    stored: StoredImage, block: Region, record: NormalizationRecord, model: Model, engine: Engine
 ) -> NDArray[np.float32]:
-    """Probabilities of all of a block, its margin too, (k, [z,] y, x)."""
+    """What the network says of all of a block, its margin too, (planes, [z,] y, x)."""
     pixels = read_beyond(lambda inside: stored.read(inside.slices), block, stored.shape)
     if not np.isfinite(pixels).all():
         raise FormatError(
@@ -138,9 +154,28 @@ def _predict_block(
         )
     part = Image(normalize_part(pixels, record), stored.spacing, stored.unit, (), stored.direction)
     prepared = preprocess_image(part, _without_normalization(model.card.plan))
-    multiple = tiling_of(model.card).multiple
-    whole = Tiling(prepared.shape[-len(multiple) :], (0,) * len(multiple), multiple)
-    return restore(predict_prepared(prepared, model.card, engine, whole), part, model.card.plan)
+    tiling = _within_block(model.card, prepared.shape[1:])
+    predicted = predict_prepared(prepared, model.card, engine, tiling)
+    return restore(_with_surround(predicted, prepared.shape[1:]), part, model.card.plan)
+
+
+def _within_block(card: ModelCard, shape: tuple[int, ...]) -> Tiling:
+    """How a block itself is cut: where possible it is one window, and its margin enough of one."""
+    tiling = tiling_of(card)
+    if card.predict.rotations > 1 or tiling.stride is not None:  # a turned block is larger than a window
+        return tiling
+    if tiling.valid is not None:
+        return replace(tiling, window=shape[-len(tiling.window) :], is_surrounded=True)
+    n_axes = len(tiling.multiple)
+    return Tiling(shape[-n_axes:], (0,) * n_axes, tiling.multiple)
+
+
+def _with_surround(predicted: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Repeat the outer pixels into the margin that was read and not predicted."""
+    if predicted.shape[1:] == shape:
+        return predicted
+    around = ((n - inner) // 2 for n, inner in zip(shape, predicted.shape[1:], strict=True))
+    return np.pad(predicted, [(0, 0), *((side, side) for side in around)], mode="edge")
 
 
 def _without_normalization(plan: Plan) -> Plan:
@@ -151,14 +186,50 @@ def _without_normalization(plan: Plan) -> Plan:
 def _tiling_on(stored: StoredImage, plan: Plan, tiling: Tiling) -> Tiling:
     """The windows in pixels of the file, along the axes of the file."""
     axes, own = network_axes(plan.mode, plan.slice_axis), upright_spacing(stored, plan.unit)
+    factors = [plan.spacing[n] / own[axis] if plan.spacing and own else 1.0 for n, axis in enumerate(axes)]
+    sides = _of_strides(tiling) if tiling.stride is not None else tiling
     sizes = dict.fromkeys(range(len(stored.shape)), (SLICES_AT_ONCE, 0, 1))  # the axis of slices, if any
-    windows = zip(axes, tiling.window, tiling.margin, tiling.multiple, strict=True)
-    for place, (axis, window, margin, multiple) in enumerate(windows):
-        factor = plan.spacing[place] / own[axis] if plan.spacing and own else 1.0
-        sizes[axis] = (ceil(window * factor), ceil(margin * factor), multiple)
+    windows = zip(axes, factors, sides.window, sides.margin, sides.multiple, strict=True)
+    for axis, factor, side, around, step in windows:
+        sizes[axis] = (ceil(side * factor), ceil(around * factor), step)
     uprights = upright(stored.direction).permutation[: len(stored.shape)]
-    of_file = [sizes[uprights.index(axis)] for axis in range(len(stored.shape))]
-    return Tiling(*zip(*of_file, strict=True))
+    of_file = [uprights.index(axis) for axis in range(len(stored.shape))]
+    window, margin, multiple = zip(*(sizes[axis] for axis in of_file), strict=True)
+    found = Tiling(window, margin, multiple)
+    if tiling.valid is None:
+        return found
+    if any(factor != 1 for factor in factors):  # pixels of the file have no phase in the network's grid
+        return _for_resampling(found)
+    legal = dict.fromkeys(range(len(stored.shape)), ValidAxis((), (1,))) | dict(
+        zip(axes, tiling.valid, strict=True)
+    )
+    return replace(found, valid=tuple(legal[axis] for axis in of_file))
+
+
+def _of_strides(tiling: Tiling) -> Tiling:
+    """Blocks of windows a stride apart, each with all the windows that show its core."""
+    assert tiling.stride is not None
+    stride = tiling.stride
+    margin = tuple(-(-side // stride) * stride for side in tiling.window)
+    cores = (WINDOW if len(margin) == 2 else 2 * side for side in tiling.window)
+    window = tuple(core + 2 * around for core, around in zip(cores, margin, strict=True))
+    return Tiling(window, margin, (stride,) * len(margin))
+
+
+def _for_resampling(tiling: Tiling) -> Tiling:
+    """Two more pixels on all sides, that interpolation may take from."""
+    wider = tuple(margin + 2 if margin else 0 for margin in tiling.margin)
+    window = tuple(side + 2 * (b - a) for side, a, b in zip(tiling.window, tiling.margin, wider, strict=True))
+    return Tiling(window, wider, tiling.multiple)
+
+
+def _from_first_window(block: Region, shape: tuple[int, ...], card: ModelCard) -> Region:
+    """Start a block where a window of the whole image starts; beyond the image there are none."""
+    inside = block.within(shape)
+    if card.plan.spacing is not None:
+        return inside
+    stride = card.predict.stride or 1
+    return Region(tuple(a // stride * stride for a in inside.start), inside.stop)
 
 
 def _blocks(shape: tuple[int, ...], tiling: Tiling) -> Iterator[tuple[Region, Region]]:

@@ -1,6 +1,7 @@
 """What runs a network on a batch of windows."""
 
 from itertools import combinations
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +17,15 @@ from seglet.networks.hardware import (
     choose_precision,
     on_device,
 )
+from seglet.prediction.outputs import raw_planes
+
+
+class Engine(Protocol):
+    """Whatever computes planes of windows."""
+
+    def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, c, [z,] y, x) to (n, planes, [z,] y, x), smaller where convolutions are not padded."""
+        ...
 
 
 class TorchEngine:
@@ -36,7 +46,7 @@ class TorchEngine:
     ) -> None:
         self.device = device or best_device()
         self._network = on_device(model.network, self.device).eval()
-        self._has_flips = model.card.predict.flips
+        self._card = model.card
         self._choice: PrecisionChoice = precision or model.card.predict.precision
         self.precision: Precision | None = None
 
@@ -46,18 +56,18 @@ class TorchEngine:
         Parameters
         ----------
         windows : (n, c, [z,] y, x) float32 array
-            Preprocessed windows.
+            Preprocessed windows; of sizes that are legal where convolutions are not padded.
 
         Returns
         -------
-        (n, k, [z,] y, x) float32 array
-            k = 1: probability of the foreground; else one per class.
+        (n, planes, [z,] y, x) float32 array
+            See `seglet.prediction.outputs.raw_planes`; without the margin that unpadded convolutions lose.
         """
         images = torch.from_numpy(np.ascontiguousarray(windows)).to(self.device)
         if self.precision is None:
             self.precision = choose_precision(self._choice, self._network, images[:1], training=False)
         with torch.inference_mode(), autocast(self.device, self.precision):
-            flips = flips_of(images.ndim) if self._has_flips else [()]
+            flips = flips_of(images.ndim) if self._card.predict.flips else [()]
             total = self._probabilities(images, flips[0])
             for flip in flips[1:]:
                 total += self._probabilities(images, flip)
@@ -66,7 +76,7 @@ class TorchEngine:
 
     def _probabilities(self, images: torch.Tensor, flip: tuple[int, ...]) -> torch.Tensor:
         logits = self._network(channels_last(images.flip(flip))).float()
-        return (torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, 1)).flip(flip)
+        return raw_planes(logits, self._card).flip(flip)
 
 
 def flips_of(n_axes: int) -> list[tuple[int, ...]]:

@@ -1,9 +1,8 @@
 """Overlap and blend: large images and volumes window by window, without a seam."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
-from itertools import product
+from itertools import islice, product
 from math import prod
 
 import numpy as np
@@ -11,65 +10,18 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import FormatError
 from seglet.core.events import Event, Tell, quiet
-from seglet.core.grid import Region, Stripe, read_mirrored, stripes
+from seglet.core.grid import Region, read_mirrored
 from seglet.core.image import Image
+from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines import Engine
+from seglet.prediction.outputs import class_probabilities
+from seglet.prediction.rotations import turns
+from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once
 from seglet.preprocessing.transform import preprocess_image, restore
 
-MULTIPLE = 32  # px; windows of such sides can be halved by any 2D network here
-WINDOW, MARGIN = 512, 32  # px; of images
-MOST_VOXELS = 2**21  # of a window of a volume: a standard network then takes about a gigabyte
-PIXELS_AT_ONCE = 512 * 512  # windows are batched up to this many pixels: fuller batches gain nothing on a CPU
 
-
-@dataclass(frozen=True)
-class Tiling:
-    """How images are cut into windows, for each axis that the network sees.
-
-    Attributes
-    ----------
-    window, margin : tuple of int
-        Wished extent of a window, and half of what neighbors share, in pixels of the plan's grid.
-    multiple : tuple of int
-        See `seglet.core.grid.stripes`.
-    """
-
-    window: tuple[int, ...]
-    margin: tuple[int, ...]
-    multiple: tuple[int, ...]
-
-    def stripes(self, shape: Sequence[int]) -> list[list[Stripe]]:
-        """The windows' places along each axis of an image."""
-        sizes = zip(shape, self.window, self.margin, self.multiple, strict=True)
-        return [stripes(*along) for along in sizes]
-
-
-def tiling_of(card: ModelCard) -> Tiling:
-    """The windows that suit a model; what its settings leave open follows from its plan."""
-    plan, said = card.plan, card.predict
-    if plan.mode == "3d":
-        patch, multiple = plan.patch_size, tuple(prod(along) for along in zip(*plan.strides, strict=True))
-        doubled = tuple(2 * n for n in patch)
-        window = doubled if prod(doubled) <= MOST_VOXELS else patch
-        margin = tuple(n // 4 for n in patch)
-    else:
-        window, margin, multiple = (WINDOW,) * 2, (MARGIN,) * 2, (MULTIPLE,) * 2
-    if said.window is not None:
-        window = (said.window,) * len(window)
-    if said.margin is not None:
-        margin = (said.margin,) * len(window)
-    else:
-        margin = tuple(min(m, w // 4) for m, w in zip(margin, window, strict=True))
-    return Tiling(window, margin, multiple or (1,) * len(window))
-
-
-def predict_image(
-    image: Image,
-    model: Model,
-    engine: TorchEngine,
-    tell: Tell = quiet,
-) -> NDArray[np.float32]:
+def predict_image(image: Image, model: Model, engine: Engine, tell: Tell = quiet) -> NDArray[np.float32]:
     """Predict an image or a volume of any size.
 
     Parameters
@@ -78,10 +30,10 @@ def predict_image(
         As read from its file.
     model : Model
         What was trained.
-    engine : TorchEngine
+    engine : Engine
         What runs it.
     tell : callable
-        Hears of each finished window.
+        Hears of each finished batch of windows.
 
     Returns
     -------
@@ -94,6 +46,17 @@ def predict_image(
         If the image's channels or axes do not fit the model.
     FormatError
         If the image holds infinite or undefined values.
+    """
+    return class_probabilities(predict_raw(image, model, engine, tell), model.card)
+
+
+def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) -> NDArray[np.float32]:
+    """Predict all that the network says, borders and distances too; see `predict_image`.
+
+    Returns
+    -------
+    (planes, [z,] y, x) float32 array
+        On the image's own grid; see `seglet.prediction.outputs.raw_planes`.
     """
     if not np.isfinite(image.pixels).all():
         raise FormatError(
@@ -108,28 +71,40 @@ def predict_image(
 
 
 def predict_prepared(
-    pixels: NDArray[np.float32], card: ModelCard, engine: TorchEngine, tiling: Tiling, tell: Tell = quiet
+    pixels: NDArray[np.float32], card: ModelCard, engine: Engine, tiling: Tiling, tell: Tell = quiet
 ) -> NDArray[np.float32]:
-    """Predict what `preprocess_image` gave, on the same grid: (c, [z,] y, x) to (k, [z,] y, x).
+    """Predict what `preprocess_image` gave, on the same grid: (c, [z,] y, x) to (planes, [z,] y, x).
 
-    A network of slices sees one slice at a time; the first spatial axis then counts them.
+    The mean over as many turned versions as the model's settings say; one after the other, so that they take
+    no more memory than two.
     """
+    total = _predict_upright(pixels, card, engine, tiling, tell)
+    for turn in turns(pixels.shape[1:], card):
+        total += turn.back(_predict_upright(turn.there(pixels), card, engine, tiling, tell))
+    total /= card.predict.rotations
+    return total
+
+
+def _predict_upright(
+    pixels: NDArray[np.float32], card: ModelCard, engine: Engine, tiling: Tiling, tell: Tell
+) -> NDArray[np.float32]:
+    """A network of slices sees one slice at a time; the first spatial axis then counts them."""
     if card.plan.mode == "slices":
         return predict_windows(pixels.swapaxes(0, 1), engine, tiling, tell).swapaxes(0, 1)
     return np.asarray(predict_windows(pixels[None], engine, tiling, tell)[0], np.float32)
 
 
 def predict_windows(
-    images: NDArray[np.float32], engine: TorchEngine, tiling: Tiling, tell: Tell = quiet
+    images: NDArray[np.float32], engine: Engine, tiling: Tiling, tell: Tell = quiet
 ) -> NDArray[np.float32]:
-    """Run the engine over overlapping windows and blend them; see `seglet.core.grid.stripes`.
+    """Run the engine over windows and put together what it says; see `seglet.core.tiling`.
 
     Parameters
     ----------
     images : (n, c, [z,] y, x) float32 array
         Preprocessed images of one size.
-    engine : TorchEngine
-        What runs the network.
+    engine : Engine
+        What runs the network; whatever it gives is blended, be it probabilities or logits.
     tiling : Tiling
         How they are cut.
     tell : callable
@@ -137,37 +112,53 @@ def predict_windows(
 
     Returns
     -------
-    (n, k, [z,] y, x) float32 array
-        Probabilities.
+    (n, planes, [z,] y, x) float32 array
+        Without the margin that `images` have where they are surrounded.
     """
-    shape = images.shape[2:]
-    places = list(product(*tiling.stripes(shape)))
-    windows = list(product(range(len(images)), places))
-    at_once = max(1, PIXELS_AT_ONCE // prod(stripe.extent for stripe in places[0]))
+    shape = tuple(n - 2 * side for n, side in zip(images.shape[2:], tiling.surround, strict=True))
+    along = tiling.stripes(shape)
+    at_once, total = windows_at_once(along), len(images) * prod(map(len, along))
+    windows = product(range(len(images)), product(*along))
     blended: NDArray[np.float32] | None = None
-    for start in range(0, len(windows), at_once):
-        chosen = windows[start : start + at_once]
-        cut = np.stack([read_mirrored(images[number], region_of(place)) for number, place in chosen])
-        probabilities = engine.run(cut)
+    for done in range(0, total, at_once):
+        chosen = list(islice(windows, at_once))
+        cut = [read_mirrored(images[i], region_of(place).shifted(tiling.surround)) for i, place in chosen]
+        planes = engine.run(np.stack(cut))
         if blended is None:
-            blended = np.zeros((len(images), probabilities.shape[1], *shape), np.float32)
-        for (number, place), patch in zip(chosen, probabilities, strict=True):
+            blended = np.zeros((len(images), planes.shape[1], *shape), np.float32)
+        for (number, place), patch in zip(chosen, planes, strict=True):
             _blend(blended[number], patch, place)
-        tell(Event("windows", done=start + len(chosen), total=len(windows)))
+        tell(Event("windows", done=done + len(chosen), total=total))
     assert blended is not None  # an image has at least one window
     return blended
 
 
+def n_seen(shape: tuple[int, ...], card: ModelCard) -> int:
+    """Pixels that the network sees of one image, in all of its windows and turned versions.
+
+    Parameters
+    ----------
+    shape : ([z,] y, x)
+        Extent of the image once it is prepared.
+    card : ModelCard
+        Whose windows and versions they are.
+    """
+    tiling, total = tiling_of(card), 0
+    for extent in (shape, *(turn.turned_shape for turn in turns(shape, card))):
+        n_axes = len(tiling.window)
+        along = tiling.stripes(extent[-n_axes:])
+        total += prod(extent[:-n_axes]) * prod(sum(stripe.extent for stripe in side) for side in along)
+    return total
+
+
 def region_of(place: Sequence[Stripe]) -> Region:
-    """The box of one window, which may reach beyond the image."""
+    """The box that one window reads, which may reach beyond the image."""
     start = tuple(stripe.start for stripe in place)
     return Region(start, tuple(stripe.start + stripe.extent for stripe in place))
 
 
 def _blend(blended: NDArray[np.float32], patch: NDArray[np.float32], place: Sequence[Stripe]) -> None:
-    window = region_of(place)
-    inside = window.within(blended.shape[1:])
-    seen = inside.shifted(tuple(-n for n in window.start)).slices
-    along = [stripe.weights[part] for stripe, part in zip(place, seen, strict=True)]
-    weight = reduce(np.multiply.outer, along)
-    blended[(slice(None), *inside.slices)] += patch[(slice(None), *seen)] * weight
+    parts = [stripe.inside(n) for stripe, n in zip(place, blended.shape[1:], strict=True)]
+    image, window = zip(*parts, strict=True)
+    weight = reduce(np.multiply.outer, [s.weights[part] for s, part in zip(place, window, strict=True)])
+    blended[(slice(None), *image)] += patch[(slice(None), *window)] * weight

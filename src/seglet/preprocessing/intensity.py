@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seglet.core.config import Config
 from seglet.core.errors import GeometryError
 
-Normalization = Literal["standardize", "rescale", "divide", "ct"]
+Normalization = Literal["standardize", "zscore", "rescale", "divide", "ct", "clahe"]
 Color = Literal["gray", "rgb", "as_is"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -93,8 +93,9 @@ def measure(pixels: NDArray[np.float32], kind: Normalization, top: float) -> tup
         Intensities. Values that are no finite number are left out.
     kind : str
         ``standardize``: clip at the 0.5th and 99.5th percentile, then mean 0 and standard deviation 1.
-        ``rescale``: the same percentiles become 0 and 1. ``divide``: by `top`. (``ct`` is not measured on
-        one image, see `measure_ct`.)
+        ``zscore``: the same, nothing clipped. ``rescale``: the same percentiles become 0 and 1. ``divide``:
+        by `top`. (``ct`` is not measured on one image, see `measure_ct`; ``clahe`` is more than a scale, see
+        `seglet.preprocessing.contrast`.)
     top : float
         Largest value of the file's type, so that 8-bit images are divided by 255.
 
@@ -105,7 +106,7 @@ def measure(pixels: NDArray[np.float32], kind: Normalization, top: float) -> tup
     """
     if kind == "divide":
         return (IntensityScale(low=-np.inf, high=np.inf, zero=0, unit=top),) * len(pixels)
-    return tuple(_measure_channel(channel, kind) for channel in pixels)
+    return tuple(_measure_all(one) if kind == "zscore" else _measure_within(one, kind) for one in pixels)
 
 
 def measure_ct(intensities: NDArray[np.floating]) -> tuple[IntensityScale, ...]:
@@ -125,13 +126,24 @@ def window_scale(low: float, high: float) -> IntensityScale:
     return IntensityScale(low=low, high=high, zero=(low + high) / 2, unit=(high - low) / WINDOW_SPAN)
 
 
+def measure_range(channel: NDArray[np.float32]) -> tuple[float, float]:
+    """The smallest and the largest finite intensity; twice the same where float32 cannot tell them apart."""
+    finite = np.isfinite(channel)
+    low = float(np.min(channel, where=finite, initial=np.inf))
+    high = float(np.max(channel, where=finite, initial=-np.inf))
+    if not np.isfinite(low):
+        return 0.0, 0.0
+    return (low, high) if high - low > FAINTEST else (low, low)
+
+
 def scale(pixels: NDArray[np.float32], scales: Sequence[IntensityScale]) -> NDArray[np.float32]:
     """Apply scales that were measured on this image, a part of it, or on others.
 
     Parameters
     ----------
     pixels : (c, ...) float32 array
-        Intensities. Values that are no finite number count as the lower end, as 0 where there is none.
+        Intensities. Values that are no finite number count as the lower end; where there is none, as what
+        becomes 0.
     scales : sequence of IntensityScale
         One per channel.
 
@@ -143,7 +155,7 @@ def scale(pixels: NDArray[np.float32], scales: Sequence[IntensityScale]) -> NDAr
     scaled = np.empty_like(pixels)
     for channel, measured, result in zip(pixels, scales, scaled, strict=True):
         if not np.isfinite(channel).all():
-            filling = measured.low if np.isfinite(measured.low) else 0.0
+            filling = measured.low if np.isfinite(measured.low) else measured.zero
             channel = np.where(np.isfinite(channel), channel, np.float32(filling))
         np.clip(channel, np.float32(measured.low), np.float32(measured.high), out=result)
         result -= np.float32(measured.zero)
@@ -151,7 +163,16 @@ def scale(pixels: NDArray[np.float32], scales: Sequence[IntensityScale]) -> NDAr
     return scaled
 
 
-def _measure_channel(channel: NDArray[np.float32], kind: Normalization) -> IntensityScale:
+def _measure_all(channel: NDArray[np.float32]) -> IntensityScale:
+    """The scale by mean and standard deviation alone."""
+    low, high = measure_range(channel)
+    seen = channel[np.isfinite(channel)]
+    mean, deviation = _moments(seen, low, high) if high > low else (low, 1.0)
+    return IntensityScale(low=-np.inf, high=np.inf, zero=mean, unit=deviation)
+
+
+def _measure_within(channel: NDArray[np.float32], kind: Normalization) -> IntensityScale:
+    """The scale between two percentiles, beyond which intensities are clipped."""
     if not (finite := np.isfinite(channel)).all():
         channel = np.where(finite, channel, np.min(channel, where=finite, initial=np.inf))
     if not np.isfinite(channel).all():

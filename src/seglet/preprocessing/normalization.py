@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seglet.core.errors import GeometryError
 from seglet.core.image import Image, StoredImage
 from seglet.preprocessing.boxes import telling_boxes
+from seglet.preprocessing.contrast import equalize
 from seglet.preprocessing.intensity import Color, IntensityScale, measure, scale, to_color, top_of
 from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.spacing import turn_of
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,16 @@ class NormalizationRecord:
 
 
 def normalize_image(image: Image, plan: Plan) -> NDArray[np.float32]:
-    """Normalize all of an image in memory, (c, [z,] y, x)."""
+    """Normalize all of an image in memory, (c, [z,] y, x).
+
+    In ``slices`` mode ``zscore`` and ``clahe`` see each slice by itself, as if it were an image.
+    """
     pixels = to_color(image.pixels, plan.color, plan.n_channels)
-    return scale(pixels, _scales(pixels, plan, image.pixels.dtype))
+    if plan.mode != "slices" or not plan.needs_whole:
+        return _normalize(pixels, plan, image.pixels.dtype)
+    axis = 1 + turn_of(image).permutation[plan.slice_axis]
+    slices = [_normalize(one, plan, image.pixels.dtype) for one in np.moveaxis(pixels, axis, 0)]
+    return np.stack(slices, axis)
 
 
 @lru_cache(maxsize=256)
@@ -45,12 +55,31 @@ def normalization_of(stored: StoredImage, plan: Plan) -> NormalizationRecord:
     Raises
     ------
     GeometryError
-        If the image's channels do not fit the plan.
+        If the image's channels do not fit the plan, or it normalizes images or slices as a whole.
     """
+    require_parts(plan)
     boxes = telling_boxes(stored, stored.is_written)
     read = [stored.read(box).reshape(stored.n_channels, -1) for box in boxes]
     pixels = to_color(np.concatenate(read, axis=1), plan.color, plan.n_channels)
     return NormalizationRecord(plan.color, plan.n_channels, _scales(pixels, plan, stored.dtype))
+
+
+def require_parts(plan: Plan) -> None:
+    """Refuse images that are read part by part if the plan cannot normalize them so.
+
+    Raises
+    ------
+    GeometryError
+        If it normalizes images or slices as a whole.
+    """
+    if plan.needs_whole:
+        raise GeometryError(
+            "image",
+            found=f"a plan that normalizes whole {'slices' if plan.mode == 'slices' else 'images'} "
+            f"({plan.normalization})",
+            expected="standardize, rescale, divide or ct for an image that is read part by part",
+            remedy="Use images that fit the memory, or train with another plan.normalization.",
+        )
 
 
 def normalize_part(pixels: NDArray[Any], record: NormalizationRecord) -> NDArray[np.float32]:
@@ -68,6 +97,12 @@ def normalize_part(pixels: NDArray[Any], record: NormalizationRecord) -> NDArray
     (n_channels, [z,] y, x) float32 array
     """
     return scale(to_color(pixels, record.color, record.n_channels), record.scales)
+
+
+def _normalize(pixels: NDArray[np.float32], plan: Plan, dtype: np.dtype[Any]) -> NDArray[np.float32]:
+    if plan.normalization == "clahe":
+        return equalize(pixels)
+    return scale(pixels, _scales(pixels, plan, dtype))
 
 
 def _scales(pixels: NDArray[np.float32], plan: Plan, dtype: np.dtype[Any]) -> tuple[IntensityScale, ...]:

@@ -60,6 +60,8 @@ def choose_target(
         If a setting does not fit the images.
     """
     mode = mode or _choose_mode(fingerprint)
+    if mode == "slices" and fingerprint.n_axes == 2:
+        mode = "2d"  # they are slices already
     _require_mode(mode, fingerprint)
     own = _own_steps(fingerprint)
     if slice_axis is None or mode != "slices":

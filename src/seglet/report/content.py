@@ -63,18 +63,24 @@ class AugmentationPreview:
 
 @dataclass(frozen=True, eq=False)
 class WeightPreview:
-    """How much each pixel of one training image counts.
+    """What is learned of each pixel of one training image, and how much it counts.
 
     Attributes
     ----------
     image : (y, x, 3) uint8 array
         The image as it is shown.
+    labels : (y, x) uint8 array
+        Class per pixel as it is learned: objects drawn apart, their border a class, where that is wished.
     weights : (y, x) float32 array
         Weight per pixel in the loss.
+    distances : (y, x) float32 array or None
+        Distance to the object's border, 0 to 1, where it is learned.
     """
 
     image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
     weights: NDArray[np.float32]
+    distances: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)

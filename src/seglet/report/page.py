@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from seglet.core.storage import write_text
 from seglet.metrics.scores import Scores
-from seglet.report import figures, overlays, tables
+from seglet.report import comparison, figures, overlays, tables
 from seglet.report.content import AugmentationPreview, Example, ReportContent, WeightPreview
 from seglet.report.overlays import Color, Picture
 
@@ -100,26 +100,27 @@ def render(content: ReportContent) -> str:
 
 
 def _about_scores(scores: Scores | None) -> dict[str, object]:
-    front = tables.headline(scores) if scores is not None else None
+    front = comparison.headline(scores) if scores is not None else None
     if scores is None or front is None:
         return {"headline": None, "tables": [], "curves": []}
-    rows = tables.rivals(scores)
-    steps, ends = tables.ladder(front, rows)
-    metrics = tables.compared_metrics(rows)
+    rows = comparison.rivals(scores)
+    steps, ends = comparison.ladder(front, rows)
+    metrics = comparison.compared_metrics(rows)
     columns, image_rows = tables.image_rows(scores)
     return {
         "headline": front,
         "ladder": steps,
         "ladder_ends": ends,
-        "ladder_name": "Dice",
+        "ladder_name": comparison.TITLES[front.metric],
         "comparison": {
-            "subject": "Pooled",
-            "columns": [tables.METRICS[m][0] for m in metrics],
+            "subject": comparison.subject(scores),
+            "columns": [comparison.TITLES[m] for m in metrics],
             "rows": [{"rival": row, "numbers": [row.figures.get(m) for m in metrics]} for row in rows],
-            "note": tables.comparison_note(scores),
+            "note": comparison.comparison_note(scores),
         },
         "tables": tables.score_tables(scores),
         "overview": tables.class_overview(scores),
+        "object_tables": [t for t in (tables.object_table(scores), tables.partition_table(scores)) if t],
         "has_absent": tables.has_absent(scores),
         "strip": Markup(figures.score_strip(tables.image_dice(scores), "Dice")),
         "per_image": {"columns": columns, "rows": image_rows},
@@ -171,8 +172,16 @@ def _weights(preview: WeightPreview) -> list[View]:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     heat = _embed(figures.heat_picture(preview.weights), PREVIEW_SIDE)
     caption = f"Weight: black {low:.2g}, pale yellow {high:.2g}"
-    image = View(_embed(preview.image, PREVIEW_SIDE), "Image of the weight map", "Image")
-    return [image, View(heat, "Weight of each pixel", caption)]
+    learned = _embed(overlays.draw_labels(preview.image, preview.labels), PREVIEW_SIDE)
+    views = [
+        View(_embed(preview.image, PREVIEW_SIDE), "Image of the weight map", "Image"),
+        View(learned, "Labels of the image as they are learned", "Labels as learned"),
+        View(heat, "Weight of each pixel", caption),
+    ]
+    if preview.distances is not None:
+        inside = _embed(figures.heat_picture(preview.distances), PREVIEW_SIDE)
+        views.append(View(inside, "Distance to the object's border", "Distance to the border: black 0"))
+    return views
 
 
 def _embed(picture: Picture, side: int = 800) -> Embedded:

@@ -4,6 +4,7 @@ import csv
 import math
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ COLUMNS = ("step", "epoch", "seconds", "learning_rate", "train_loss", "val_loss"
 STOP_FILE = "STOP"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TELL_EVERY_S = 1.0
+
+Row = dict[str, float]
+Watch = Callable[[float, Row], bool]
 
 
 class History(Callback):
@@ -142,6 +146,28 @@ class Interruption(Callback):
         if self._trainer is not None:
             self._trainer.limit_val_batches = 0
         signal.signal(number, self._before[number])
+
+
+class Watcher(Callback):
+    """Shows each round to somebody who may end training early.
+
+    Parameters
+    ----------
+    history : History
+        Where the round's row stands; its callback comes before this one.
+    clock : Clock
+        What is stopped.
+    watch : callable
+        Given the share of the training that is done, 0 to 1, and the row; says whether to end here.
+    """
+
+    def __init__(self, history: History, clock: Clock, watch: Watch) -> None:
+        self._history, self._clock, self._watch = history, clock, watch
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask at the end of a round, after validation."""
+        if self._watch(self._clock.progress, self._history.rows[-1]):
+            self._clock.stopped = True
 
 
 class StopWithClock(Callback):

@@ -19,14 +19,14 @@ from seglet.core.errors import MissingExtra, TrainingError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.storage import speaking_of
 from seglet.losses.combined import CombinedLoss, LossConfig
-from seglet.model import Model
+from seglet.model import Model, ModelCard
 from seglet.networks.hardware import Precision, best_device, choose_precision, on_device
 from seglet.patches.prefetch import in_background
-from seglet.patches.sampler import PatchConfig, PatchSampler, fixed_windows
+from seglet.patches.sampler import Batch, PatchConfig, PatchSampler, fixed_windows
 from seglet.patches.sources import PatchSource
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared
-from seglet.training.callbacks import History, Interruption, StopWithClock
+from seglet.training.callbacks import History, Interruption, StopWithClock, Watch, Watcher
 from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, WholeFiles, read_checkpoint
 from seglet.training.clock import Clock
 from seglet.training.module import SegmentationModule
@@ -72,6 +72,7 @@ def fit(
     *,
     resume: bool = False,
     tell: Tell = quiet,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Train the model's network in place; it holds the best averaged weights in the end.
 
@@ -89,6 +90,8 @@ def fit(
         Whether to go on from the last checkpoint.
     tell : callable
         Hears of progress.
+    watch : callable or None
+        Sees each round, and may end training early; see `Watcher`.
 
     Raises
     ------
@@ -103,7 +106,7 @@ def fit(
     plan, config = model.card.plan, settings.fit
     with _speaking_of_memory(plan), ExitStack() as background:
         on_device(model.network, device).train()  # Lightning leaves it as it finds it: in eval, once timed
-        batches = background.enter_context(in_background(_make_sampler(train, plan, settings, device)))
+        batches = background.enter_context(in_background(_make_sampler(train, model.card, settings, device)))
         example = batches.batch(0).images
         precision = choose_precision(config.precision, model.network, example, training=True)
         tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
@@ -113,11 +116,15 @@ def fit(
         module = SegmentationModule(model.network, CombinedLoss(settings.loss), batches, clock, config)
         history = History(folder / "history.csv", clock, tell)
         interruption = Interruption(folder, clock)
-        callbacks = [history, interruption, StopWithClock(clock), *_keepers(folder, config, bool(validation))]
-        windows = fixed_windows(validation, plan.patch_size, config.validation_windows)
+        watchers = [] if watch is None else [Watcher(history, clock, watch)]
+        enders = [*watchers, interruption, StopWithClock(clock)]
+        callbacks = [history, *enders, *_keepers(folder, config, bool(validation))]
+        most = config.validation_windows
+        singles = fixed_windows(validation, plan.patch_size, most, plan.margin, model.card.targets)
+        windows = stacked(singles, plan.batch_size)
         checkpoint = _checkpoint(folder, clock, resume, tell)
         history.keep_until(clock.step)
-        if not clock.is_over:
+        if clock.step == 0 or not clock.is_over:  # without a step there is no model
             with _quiet_lightning(), speaking_of(folder), interruption:
                 trainer = _make_trainer(callbacks, folder, config, precision)
                 _run(trainer, module, clock, windows, checkpoint)
@@ -127,17 +134,30 @@ def fit(
     return Outcome(tuple(history.rows), precision, interruption.by_signal)
 
 
+def stacked(windows: Sequence[Batch], n: int) -> list[Batch]:
+    """Put single windows together, at most `n` in a batch: as many calls of the network fewer."""
+    batches = []
+    for start in range(0, len(windows), n):
+        some = windows[start : start + n]
+        far = [each.distances for each in some if each.distances is not None]
+        truth = torch.cat([each.labels for each in some]), torch.cat([each.weights for each in some])
+        images = torch.cat([each.images for each in some])
+        batches.append(Batch(images, *truth, torch.cat(far) if far else None))
+    return batches
+
+
 def _make_sampler(
-    train: Sequence[Prepared | PatchSource], plan: Plan, settings: Settings, device: torch.device
+    train: Sequence[Prepared | PatchSource], card: ModelCard, settings: Settings, device: torch.device
 ) -> PatchSampler:
     return PatchSampler(
         train,
-        plan.patch_size,
-        plan.batch_size,
+        card.plan.patch_size,
+        card.plan.batch_size,
         settings.patches,
         seed=settings.fit.seed,
         device=device,
-        spacing=plan.steps,
+        spacing=card.plan.steps,
+        targets=card.targets,
     )
 
 

@@ -11,6 +11,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from seglet.losses.combined import CombinedLoss
 from seglet.networks.hardware import channels_last
+from seglet.networks.residual_unet import ResidualUNet
+from seglet.networks.unet import UNet
 from seglet.patches.prefetch import Batches
 from seglet.patches.sampler import Batch
 from seglet.training.clock import Clock
@@ -50,14 +52,18 @@ class SegmentationModule(LightningModule):
         """Make the patches of a training step, a mere number until here; move validation windows."""
         if isinstance(batch, int):
             return self._batches.batch(self.global_step)
-        return Batch(*(t.to(device) for t in (batch.images, batch.labels, batch.weights)))
+        images, labels, weights = (t.to(device) for t in (batch.images, batch.labels, batch.weights))
+        return Batch(images, labels, weights, None if batch.distances is None else batch.distances.to(device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed + self.global_step)  # dropout: the same after an interruption
-            logits = self.network(channels_last(batch.images))
-        loss: Tensor = self.loss(logits.float(), batch.labels, batch.weights)
+            logits = _every_level(self.network, channels_last(batch.images))
+        shown = _cut_to(batch, logits[0].shape[2:])
+        loss: Tensor = self.loss(
+            [each.float() for each in logits], shown.labels, shown.weights, shown.distances
+        )
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.images))
         return loss
 
@@ -72,9 +78,13 @@ class SegmentationModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and counts of one window, by the averaged weights."""
-        labels, weights = batch.labels, batch.weights
         logits = self.averaged(channels_last(batch.images)).float()
-        self.log("val_loss", self.loss(logits, labels, weights), batch_size=1)
+        shown = _cut_to(batch, logits.shape[2:])
+        labels, weights = shown.labels, shown.weights
+        loss = self.loss(logits, labels, weights, shown.distances)
+        self.log("val_loss", loss, batch_size=len(labels))
+        if shown.distances is not None:
+            logits = logits[:, :-1]
         predicted = (logits[:, 0] > 0).long() if logits.shape[1] == 1 else logits.argmax(1)
         inside = weights > 0
         right = (predicted == labels) & (labels > 0) & inside
@@ -117,6 +127,24 @@ def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimiz
             return torch.optim.Adam(groups, lr=config.learning_rate)
         case "sgd":
             return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+
+
+def _every_level(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """The logits of every level that is supervised, finest first."""
+    if isinstance(network, UNet | ResidualUNet):
+        return network.levels(images)
+    return [network(images)]
+
+
+def _cut_to(batch: Batch, shape: tuple[int, ...]) -> Batch:
+    """The middle of the truth: networks of unpadded convolutions say nothing of the rest."""
+    middle = [
+        slice((whole - n) // 2, (whole - n) // 2 + n)
+        for whole, n in zip(batch.labels.shape[1:], shape, strict=True)
+    ]
+    inside = (slice(None), *middle)
+    distances = None if batch.distances is None else batch.distances[inside]
+    return Batch(batch.images, batch.labels[inside], batch.weights[inside], distances)
 
 
 def _averaging(decay: float) -> Callable[[Any, Any, Any], None]:

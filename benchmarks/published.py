@@ -1,0 +1,108 @@
+"""Train each published recipe and the planned one on the same split in the same time, and write one table.
+
+Run by ``python benchmarks/published.py [ROW …] --budget 10m``; needs the real annotated images (SEGLET_DATA).
+"""
+
+import argparse
+import os
+import platform
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+import seglet
+from seglet.core.events import Event
+from seglet.metrics.scores import Scores
+
+DATA = Path(os.environ.get("SEGLET_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+class Row(NamedTuple):
+    """A published recipe, the data it is run on, and the figures to report.
+
+    A figure is ``pooled.CLASS.METRIC``, ``mean.CLASS.METRIC``, ``objects.NAME`` or ``partition.NAME``.
+    """
+
+    recipe: str
+    data: str
+    settings: tuple[str, ...]
+    figures: tuple[str, ...]
+
+
+CHASE = "split.test=Image_1[1-4]*"
+DSB = ("split.validation=every 10 from 0", "split.test=every 10 from 5")
+LIVER = (
+    "layout.image=example_ct.nii.gz",
+    "layout.labels=example_seg.nii.gz",
+    "layout.pages=true",
+    "masks.classes={background: 0, liver: 5}",
+    "masks.others=background",
+)
+ROWS = (
+    Row(
+        "nuclei", "dsb2018/stage1_train.zip", (*DSB, "protocol=dsb2018"), ("objects.dsb", "mean.object.dice")
+    ),
+    Row("retina-patches", "chasedb1", (CHASE,), ("pooled.foreground.roc_auc", "pooled.foreground.f1")),
+    Row("retina", "chasedb1", (CHASE,), ("pooled.foreground.roc_auc", "pooled.foreground.f1")),
+    Row(
+        "unet2015-em",
+        "isbi2012",
+        ("split.test=last 5", "masks.classes={membrane: 0, interior: 255}", "protocol=isbi2012"),
+        ("partition.pixel_error", "partition.rand_error"),
+    ),
+    Row(
+        "unet2015-cells",
+        "bbbc039",
+        ("split.test=last 6", "protocol=ctc-seg"),
+        ("objects.seg", "objects.merges"),
+    ),
+    Row("liver", "ct/totalsegmentator", LIVER, ("mean.liver.dice", "mean.liver.iou")),
+    Row("liver-torch", "ct/totalsegmentator", LIVER, ("mean.liver.dice", "mean.liver.iou")),
+    Row("multimodal", "lgg_mr", ("split.test=TCGA_DU_7010*",), ("pooled.foreground.dice",)),
+)
+
+
+def main() -> None:
+    """Run the rows that were asked for, the published recipe and the planned one by turns."""
+    names = [row.recipe for row in ROWS]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rows", nargs="*", default=names, help=f"of {', '.join(names)}")
+    parser.add_argument("--budget", default="10m", help="of each run")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/published"))
+    options = parser.parse_args()
+    print(f"{platform.platform()}, {os.cpu_count()} cores, seglet {seglet.__version__}\n")
+    print("| data | recipe | steps | seconds | figures |\n|---|---|---|---|---|")
+    for row in (row for row in ROWS if row.recipe in options.rows):
+        for recipe in (row.recipe, "auto"):
+            print(run(row, recipe, options.budget, options.seed, options.out), flush=True)
+
+
+def run(row: Row, recipe: str, budget: str, seed: int, out: Path) -> str:
+    """Train one recipe on a row's data and give its line of the table."""
+    folder = out / f"{row.recipe}-{recipe}-{budget}-seed{seed}"
+    settings = (*row.settings, f"fit.seed={seed}")
+    trained = seglet.train(DATA / row.data, folder, recipe, settings, budget, tell=tell)
+    facts = yaml.safe_load((folder / "run.yaml").read_text())
+    figures = ", ".join(f"{name} {figure(trained.scores, name):.4f}" for name in row.figures)
+    return f"| {row.data} | {recipe} | {facts['steps']} | {facts['took_s']:.0f} | {figures} |"
+
+
+def figure(scores: Scores, name: str) -> float:
+    """One figure of the scores."""
+    group, *path = name.split(".")
+    value = getattr(scores, group)
+    for key in path:
+        value = value[key]
+    return float(getattr(value, "mean", value))
+
+
+def tell(event: Event) -> None:
+    """Say the rounds of training on standard error."""
+    if event.message:
+        os.write(2, f"{event.stage}: {event.message}\n".encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Commands about models: ``seglet model summary``."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seglet.console import door, print_json, print_table
+from seglet.core.errors import ConfigError
+from seglet.options import AsJson, Settings
+
+if TYPE_CHECKING:
+    from seglet.networks.summary import NetworkSummary
+
+model = typer.Typer(help="What networks are made of.", no_args_is_help=True)
+
+BILLION = 1e9
+
+
+@model.callback()
+def _commands() -> None:
+    """Keep ``summary`` a command of its own, although it is the only one."""
+
+
+@model.command()
+def summary(
+    source: Annotated[
+        str, typer.Argument(metavar="[RECIPE | RUN]", help="Recipe, or run or model folder.")
+    ] = "auto",
+    size: Annotated[
+        str | None, typer.Option("--input", metavar="YxX", help="Size of an image: 572x572.")
+    ] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Channels of an image.")] = None,
+    classes: Annotated[int | None, typer.Option(min=2, help="Classes, background included.")] = None,
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a network layer by layer: sizes, parameters, cost and receptive field; no data are needed."""
+    from seglet.summarizing import summarize
+
+    with door(as_json):
+        found = summarize(source, settings or [], _size(size), channels, classes)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    rows: list[tuple[str, ...]] = [
+        (layer.name, layer.kind, _by(layer.output), str(layer.parameters), f"{layer.macs / BILLION:.3f}")
+        for layer in found.layers
+    ]
+    print_table(f"{found.kind}, {_by(found.input)}", ("layer", "kind", "output", "parameters", "GMACs"), rows)
+    print_table("", ("", ""), _facts(found))
+
+
+def _facts(found: "NetworkSummary") -> list[tuple[str, ...]]:
+    sizes = f"any; multiples of {_by(found.step)} without padding"
+    if not found.is_padded:
+        sizes = f"{_by(found.smallest)} and every {_by(found.step)} more"
+    return [
+        ("parameters", f"{found.parameters:,}"),
+        ("GMACs", f"{found.macs / BILLION:.2f}"),
+        ("receptive field", _by(found.receptive_field)),
+        ("input", _by(found.input)),
+        ("output", _by(found.output)),
+        ("sizes", sizes),
+    ]
+
+
+def _size(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    sides = text.lower().split("x")
+    if len(sides) not in (2, 3) or not all(side.isdigit() and int(side) for side in sides):
+        raise ConfigError(
+            "--input", found=text, expected="two or three sides in pixels", remedy="For example: 572x572"
+        )
+    return tuple(int(side) for side in sides)
+
+
+def _by(sides: tuple[int, ...]) -> str:
+    return "x".join(map(str, sides))

@@ -1,0 +1,126 @@
+"""Scores of objects, from image to image: what is kept of each, and what all images say together."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet.metrics.instances import (
+    Overlaps,
+    average_precision,
+    dsb_score,
+    is_match,
+    n_merges,
+    n_missed,
+    n_splits,
+    object_f1,
+    overlaps,
+    seg_scores,
+)
+from seglet.metrics.statistics import Interval, Number, bootstrap_mean
+
+ObjectFigures = dict[str, Interval | Number]
+"""Name to a mean over images (``dsb``, ``f1_50``) or over objects (``seg``), or to a number of all images."""
+
+IMAGE_METRICS = ("dsb", "f1_50", "ap_50", "seg")
+COUNTS = ("n_truth", "n_predicted", "n_matched", "missed", "merges", "splits")
+
+
+class ObjectTally:
+    """Figures of the images seen so far; of their objects only one number each is kept."""
+
+    def __init__(self) -> None:
+        self._images: list[str] = []
+        self._figures: list[dict[str, float]] = []
+        self._seg: list[NDArray[np.float64]] = []
+
+    def add(
+        self,
+        image: str,
+        truth: NDArray[np.integer],
+        predicted: NDArray[np.integer],
+        counted: NDArray[np.bool_] | None = None,
+    ) -> dict[str, float]:
+        """Score one image.
+
+        Parameters
+        ----------
+        image : str
+            Its name.
+        truth, predicted : ([z,] y, x) integer array
+            Object number per pixel; 0 is the background.
+        counted : ([z,] y, x) bool array, optional
+            The only pixels that count.
+
+        Returns
+        -------
+        dict
+            See `image_figures`.
+
+        Raises
+        ------
+        GeometryError
+            If the shapes differ.
+        """
+        found = overlaps(truth, predicted, counted)
+        figures = image_figures(found)
+        self._images.append(image)
+        self._figures.append(figures)
+        self._seg.append(seg_scores(found))
+        return figures
+
+    def summary(self, windows_of: Mapping[str, str] | None = None) -> ObjectFigures | None:
+        """All images together.
+
+        Parameters
+        ----------
+        windows_of : mapping, optional
+            Where images are windows of large ones: the image of each.
+
+        Returns
+        -------
+        dict or None
+            ``dsb``, ``f1_50``: mean over images. ``seg``: mean over all true objects, its interval redraws
+            images with all of their objects. ``ap_50``: TP / (TP + FP + FN) at IoU > 0.5, objects of all
+            images pooled; nan where there are none. Each of `COUNTS`, and ``merges_per_object``: merges over
+            true objects; nan where there are none. None before the first image.
+        """
+        if not self._figures:
+            return None
+        total = {name: sum(figures[name] for figures in self._figures) for name in COUNTS}
+        images = [windows_of[image] for image in self._images] if windows_of else self._images
+        of_object = np.repeat(np.asarray(images), [len(scores) for scores in self._seg])
+        n_either = total["n_truth"] + total["n_predicted"] - total["n_matched"]
+        return {
+            "dsb": bootstrap_mean((figures["dsb"] for figures in self._figures), images),
+            "f1_50": bootstrap_mean((figures["f1_50"] for figures in self._figures), images),
+            "seg": bootstrap_mean(np.concatenate(self._seg), of_object.tolist()),
+            "ap_50": _share(total["n_matched"], n_either),
+            **total,
+            "merges_per_object": _share(total["merges"], total["n_truth"]),
+        }
+
+
+def image_figures(found: Overlaps) -> dict[str, float]:
+    """Each of `IMAGE_METRICS` and `COUNTS` of one image.
+
+    ``seg`` is nan where the truth has no object; the others are 1 where neither truth nor prediction has one.
+    """
+    seg = seg_scores(found)
+    return {
+        "dsb": dsb_score(found),
+        "f1_50": object_f1(found),
+        "ap_50": average_precision(found),
+        "seg": float(seg.mean()) if len(seg) else math.nan,
+        "n_truth": float(found.n_truth),
+        "n_predicted": float(found.n_predicted),
+        "n_matched": float(np.count_nonzero(is_match(found))),
+        "missed": float(n_missed(found)),
+        "merges": float(n_merges(found)),
+        "splits": float(n_splits(found)),
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan

@@ -1,0 +1,65 @@
+"""What a network's channels mean: from logits to planes, from planes to the probabilities of classes."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seglet.model import ModelCard
+
+
+def raw_planes(logits: Tensor, card: ModelCard) -> Tensor:
+    """Read logits as the model's targets say.
+
+    Parameters
+    ----------
+    logits : (n, outputs, [z,] y, x) float tensor
+        What the network gives.
+    card : ModelCard
+        Whose targets they were trained on.
+
+    Returns
+    -------
+    (n, planes, [z,] y, x) float tensor
+        All of 0 to 1. ``classes``: of two classes the probability of the foreground, by either head; else
+        one plane per class. ``borders``: background, interior and border, that add up to 1. ``distance``:
+        the planes of ``classes``, then the distance to the object's border, 1 at its deepest.
+    """
+    if card.targets.kind == "distance":
+        return torch.cat([_of_classes(logits[:, :-1]), torch.sigmoid(logits[:, -1:])], dim=1)
+    return _of_classes(logits)
+
+
+def class_probabilities(raw: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    """What all that follows prediction expects, whatever the targets.
+
+    Parameters
+    ----------
+    raw : (planes, [z,] y, x) float32 array
+        As of `raw_planes`.
+    card : ModelCard
+        Whose targets they are.
+
+    Returns
+    -------
+    (k, [z,] y, x) float32 array
+        k = 1: probability of the foreground, of ``borders`` that of interior and border together; else one
+        per class.
+    """
+    match card.targets.kind:
+        case "borders":
+            return raw[1:2] + raw[2:3]
+        case "distance":
+            return raw[:-1]
+        case "classes":
+            return raw
+
+
+def _of_classes(logits: Tensor) -> Tensor:
+    match logits.shape[1]:
+        case 1:
+            return torch.sigmoid(logits)
+        case 2:  # the softmax of two is the sigmoid of their difference
+            return torch.sigmoid(logits[:, 1:] - logits[:, :1])
+        case _:
+            return torch.softmax(logits, dim=1)

@@ -1,0 +1,61 @@
+"""Which windows a model's settings mean."""
+
+from collections.abc import Callable
+
+import pytest
+
+from seglet.core.errors import ConfigError
+from seglet.model import Model, PredictConfig
+from seglet.prediction import tiling
+from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once
+
+MakeModel = Callable[..., Model]
+
+
+def test_windows_of_a_model_follow_from_its_plan(make_model: MakeModel, make_volume_model: MakeModel) -> None:
+    assert tiling_of(make_model(window=None, margin=None).card) == Tiling((512,) * 2, (32,) * 2, (32,) * 2)
+    assert tiling_of(make_model(window=48, margin=None).card).margin == (12, 12)
+    assert tiling_of(make_volume_model().card) == Tiling((16, 32, 32), (2, 4, 4), (1, 2, 2))
+    large = make_volume_model(patch_size=(96, 96, 96))
+    assert tiling_of(large.card) == Tiling((96,) * 3, (24,) * 3, (1, 2, 2)), "twice that would not fit"
+    assert tiling_of(make_volume_model(window=40, margin=6).card) == Tiling((40,) * 3, (6,) * 3, (1, 2, 2))
+
+
+def unpadded(model: Model, **said: int) -> Model:
+    """The same plan with unpadded convolutions: two levels, 4 and twice 2 and 4 are lost."""
+    plan = model.card.plan.model_copy(update={"is_valid": True, "patch_size": (60, 44)})
+    card = model.card.model_copy(update={"plan": plan, "predict": PredictConfig(**said)})  # type: ignore[arg-type]
+    return Model(model.network, card)
+
+
+def test_windows_of_unpadded_convolutions_are_its_patches_unless_said(make_model: MakeModel) -> None:
+    found = tiling_of(unpadded(make_model()).card)
+    assert (found.window, found.margin, found.multiple) == ((60, 44), (8, 8), (2, 2))
+    assert found.valid is not None
+    assert tiling_of(unpadded(make_model(), window=100).card).window == (100, 100)
+    assert found.surround == (0, 0)
+
+
+@pytest.mark.parametrize("said", [{"margin": 10}, {"window": 50, "stride": 5}])
+def test_unpadded_convolutions_have_a_margin_of_their_own(
+    make_model: MakeModel, said: dict[str, int]
+) -> None:
+    with pytest.raises(ConfigError, match=f"{list(said)[-1]} for a network of unpadded") as caught:
+        tiling_of(unpadded(make_model(), **said).card)
+    assert "8x8" in str(caught.value)
+
+
+def test_a_stride_is_taken_at_its_word(make_model: MakeModel) -> None:
+    model = make_model()
+    card = model.card.model_copy(update={"predict": PredictConfig(window=48, stride=5)})
+    along = tiling_of(card).stripes(
+        (999, 960)
+    )  # DRIVE-like; 1 + ceil((999 - 48) / 5) by 1 + ceil((960 - 48) / 5)
+    assert [len(stripes) for stripes in along] == [192, 184]
+    assert {stripe.extent for stripes in along for stripe in stripes} == {48}
+
+
+def test_batches_hold_a_certain_number_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiling, "PIXELS_AT_ONCE", 10 * 32 * 32)
+    assert windows_at_once(Tiling((32,) * 2, (0,) * 2, (1,) * 2).stripes((128, 96))) == 10
+    assert windows_at_once(Tiling((512,) * 2, (0,) * 2, (1,) * 2).stripes((500, 500))) == 1
