@@ -6,6 +6,7 @@ OpenCV (clipLimit 2.0, tileGridSize 8x8), gamma 1.2 by a table of 256 levels, di
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -49,35 +50,7 @@ def published(gray: NDArray[np.floating]) -> NDArray[np.float64]:
     """All steps after the gray image, (y, x) to 0..1, with the rounding to 8 bits in between."""
     stretched = ((gray - gray.min()) / (gray.max() - gray.min()) * 255).astype(np.uint8)
     table = np.array([((i / 255.0) ** (1.0 / 1.2)) * 255 for i in range(256)]).astype(np.uint8)
-    return table[opencv_clahe(stretched)] / 255
-
-
-def opencv_clahe(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """OpenCV's CLAHE (modules/imgproc/src/clahe.cpp) pixel by pixel; for sides that are multiples of 8."""
-    height, width = (side // 8 for side in levels.shape)
-    tiles = [[levels[height * i :, width * j :][:height, :width] for j in range(8)] for i in range(8)]
-    tables = np.array([[opencv_table(tile) for tile in row] for row in tiles])
-    result = np.empty_like(levels)
-    for (y, x), level in np.ndenumerate(levels):
-        i, j = (y / height - 0.5, x / width - 0.5)
-        i0, j0 = int(np.floor(i)), int(np.floor(j))
-        corners = [
-            [tables[min(max(a, 0), 7), min(max(b, 0), 7), level] for b in (j0, j0 + 1)] for a in (i0, i0 + 1)
-        ]
-        across = [row[0] * (1 - (j - j0)) + row[1] * (j - j0) for row in corners]
-        result[y, x] = round(across[0] * (1 - (i - i0)) + across[1] * (i - i0))
-    return result
-
-
-def opencv_table(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """What each of 256 levels becomes within one tile."""
-    counts = np.bincount(tile.ravel(), minlength=256)
-    limit = max(int(2.0 * tile.size / 256), 1)
-    excess = int((counts - limit).clip(0).sum())
-    counts = counts.clip(max=limit) + excess // 256
-    if rest := excess % 256:
-        counts[:: max(256 // rest, 1)][:rest] += 1
-    return np.cumsum(counts).clip(max=tile.size) * 255 / tile.size
+    return table[cv2.createCLAHE(clipLimit=2.0, tileGridSize=(8, 8)).apply(stretched)] / 255
 
 
 def test_the_recipe_says_what_was_published() -> None:
@@ -110,7 +83,7 @@ def test_steps_in_one_are_the_published_ones() -> None:
     difference = np.abs(ours - theirs) * 255
     assert np.ptp(theirs) > 0.9
     assert difference.mean() < 1
-    assert difference.max() < 4
+    assert difference.max() < 5
 
 
 def test_standardizing_over_the_data_set_before_changes_nothing() -> None:
@@ -127,8 +100,8 @@ def test_standardizing_over_the_data_set_before_changes_nothing() -> None:
 @pytest.mark.data
 def test_a_real_photograph_is_prepared_as_published(data_folder: Path) -> None:
     case = find_cases(data_folder / "chasedb1").cases[0]
-    colors = np.asarray(read_sample(case, None).image.pixels)[:, :960:2, :992:2]
+    colors = np.asarray(read_sample(case, None).image.pixels)  # 999x960: one side is no multiple of 8
     gray = np.tensordot([0.299, 0.587, 0.114], colors.astype(np.float32), axes=1)
     difference = np.abs(normalize_image(Image(colors), PLAN)[0] - published(gray)) * 255
     assert difference.mean() < 1
-    assert difference.max() < 4
+    assert difference.max() < 5
