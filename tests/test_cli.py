@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from seglet import __version__, pipeline
 from seglet.cli import app, print_json
-from seglet.recipe import read_recipe, recipe_names, recipe_text
+from seglet.recipe import Recipe, read_recipe, recipe_names, recipe_text
 
 COMMANDS = ("check", "plan", "train", "tune", "predict", "evaluate", "report", "recipes", "recipe", "demo")
 
@@ -96,7 +96,7 @@ def test_plan_writes_a_recipe_that_can_be_read(cells: Path, tiny: tuple[str, ...
     out = tmp_path / "my.yaml"
     result = seglet("plan", cells, "-o", out, *settings(tiny))
     assert result.exit_code == 0
-    assert "U-Net of 2 levels (4-8)" in result.stdout
+    assert "unet of 2 levels (4-8)" in result.stdout
     assert str(out) in result.stdout
     assert read_recipe(out).plan.channels == (4, 8)
     found = document(seglet("plan", cells, "--recipe", out, "--json"))
@@ -191,6 +191,7 @@ def test_recipes_are_listed_and_printed() -> None:
     assert all(name in listed for name in recipe_names())
     assert document(seglet("recipes", "--json")) == recipe_names()
     assert seglet("recipe", "auto").stdout == recipe_text("auto")
+    assert Recipe(**document(seglet("recipe", "nuclei", "--json"))) == read_recipe("nuclei")
 
 
 @pytest.mark.parametrize(

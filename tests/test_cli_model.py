@@ -79,7 +79,8 @@ def test_illegal_size_names_the_nearest() -> None:
     result = summary(
         "auto", "-s", "network={kind: unet2015}", "-s", "plan.channels=[4, 8, 8]", "--input", "45x44"
     )
-    assert result.exit_code == 1
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error --input, side 45:")
     assert "Try 44 or 48." in result.stderr
 
 

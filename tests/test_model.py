@@ -335,8 +335,14 @@ def test_ensembles_are_joined_member_by_member() -> None:
 def test_ensemble_takes_the_mean_threshold_and_no_ones_scores() -> None:
     models = [Model(_trained().network, _card(threshold=value)) for value in (0.2, 0.4)]
     card = ensemble_of(models).card
-    assert card.threshold == pytest.approx(0.3)
+    assert (card.threshold, card.threshold_from) == (pytest.approx(0.3), "mean of 2 models")
     assert card.scores == {}
+
+
+def test_a_threshold_that_the_recipe_says_is_the_ensemble_s_too() -> None:
+    said = _card(threshold=0.1, threshold_from="the recipe", predict=PredictConfig(threshold=0.1))
+    card = ensemble_of([Model(_trained().network, said) for _ in range(3)]).card
+    assert (card.threshold, card.threshold_from) == (0.1, "the recipe")
 
 
 def test_ensemble_of_one_is_that_model() -> None:
@@ -369,7 +375,9 @@ def test_members_start_from_different_weights() -> None:
     assert not torch.equal(first.head.weight, second.head.weight)
 
 
-@pytest.mark.parametrize("setting", [{"window": 0}, {"margin": -1}, {"window": 64, "margin": 32}])
+@pytest.mark.parametrize(
+    "setting", [{"window": 0}, {"margin": -1}, {"window": 64, "margin": 32}, {"window": 48, "stride": 49}]
+)
 def test_impossible_window_is_refused(setting: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         PredictConfig(**setting)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import yaml
 from PIL import Image as Picture
 
 from seglet.core.errors import ConfigError, DatasetError
@@ -10,8 +11,9 @@ from seglet.core.events import Event, quiet
 from seglet.data.cases import find_cases
 from seglet.data.splits import split_to_text
 from seglet.data.synthetic import make_dataset
+from seglet.patches.targets import BorderWeightConfig
 from seglet.planning import choose_protocol, make_planned
-from seglet.recipe import read_recipe
+from seglet.recipe import read_recipe, to_text
 
 PARTS = ("train", "validation", "test")
 
@@ -28,12 +30,43 @@ def test_everything_is_decided_and_said(cells: Path, tiny: tuple[str, ...]) -> N
     assert recipe.protocol == "pixels"
 
 
-def test_the_resolved_recipe_decides_the_same_again(cells: Path, tiny: tuple[str, ...]) -> None:
-    first = make_planned(cells, read_recipe("auto", tiny), quiet)
+@pytest.mark.parametrize("said", [(), ("network.kind=unet2015", "loss.class_balance=inverse_frequency")])
+def test_the_resolved_recipe_decides_the_same_again(
+    cells: Path, tiny: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    first = make_planned(cells, read_recipe("auto", [*tiny, *said]), quiet)
     again = make_planned(cells, first.recipe, quiet)
     assert again.recipe == first.recipe
     assert again.plan == first.plan
     assert again.split == first.split
+
+
+@pytest.mark.parametrize("layout", ["instances", "kaggle"])
+def test_objects_that_the_truth_tells_apart_are_drawn_apart(
+    tmp_path: Path, tiny: tuple[str, ...], layout: str
+) -> None:
+    data = make_dataset(tmp_path, layout=layout, n_images=3, shape=(64, 64))
+    recipe = make_planned(data, read_recipe("auto", tiny), quiet).recipe
+    assert (recipe.targets.separation, recipe.patches.border_weight) == (1, BorderWeightConfig())
+    said = [*tiny, "targets.separation=0", "patches.border_weight={peak: 0}"]
+    recipe = make_planned(data, read_recipe("auto", said), quiet).recipe
+    assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
+
+
+def test_classes_without_objects_are_left_as_they_are(cells: Path, tiny: tuple[str, ...]) -> None:
+    recipe = make_planned(cells, read_recipe("auto", tiny), quiet).recipe
+    assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
+
+
+def test_a_balance_of_classes_becomes_the_weights_of_the_training_pixels(
+    cells: Path, tiny: tuple[str, ...]
+) -> None:
+    planned = make_planned(cells, read_recipe("auto", [*tiny, "loss.class_balance=inverse_frequency"]), quiet)
+    labels = np.stack([planned.samples[case.id].labels for case in planned.split.train])
+    share = (labels == 1).mean()
+    loss = yaml.safe_load(to_text(planned.recipe))["loss"]
+    assert loss["class_balance"] == "none"
+    assert loss["class_weights"] == pytest.approx([1 / (2 * (1 - share)), 1 / (2 * share)])
 
 
 def test_the_card_tells_the_plan_and_the_labels(cells: Path, tiny: tuple[str, ...]) -> None:

@@ -80,6 +80,21 @@ def test_the_partition_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Published: U-Net: Rand error 0.0382, Pixel error 0.0611" in printed
 
 
+@pytest.mark.parametrize(
+    ("protocol", "missing"), [("ctc-seg", "No SEG: it needs"), ("dsb2018", "No Score of DSB 2018: it needs")]
+)
+def test_a_truth_without_objects_says_what_is_missing(
+    protocol: str, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = np.ones((8, 9), np.uint8)
+    case = Sample("a", Image(np.zeros((1, 8, 9), np.uint8)), labels)
+    print_scores(evaluate([(case, Prediction("a", labels))], ("b", "cell"), protocol_named(protocol)), "1")
+    printed = capsys.readouterr().out
+    assert missing in printed and "Dice stands in front instead." in printed
+    print_scores(scored(protocol), "2 images")
+    assert "it needs" not in capsys.readouterr().out
+
+
 def test_by_pixels_nothing_is_said_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     print_scores(scored("pixels"), "2 images")
     printed = capsys.readouterr().out

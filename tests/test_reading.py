@@ -86,6 +86,14 @@ def test_images_that_cannot_be_read_in_part_are_kept_as_long_as_they_fit(
     assert reading.choose_reading(PlanConfig(), small, LABELS, needed=1000) == "disk"
 
 
+def test_patches_are_counted_and_say_what_of_them_is_predicted() -> None:
+    assert reading.patches_in_words(FLAT) == "2 patches of 32x32 a step"
+    unpadded = {"is_valid": True, "batch_size": 1, "patch_size": (44, 60)}  # two levels lose 16
+    assert reading.patches_in_words(FLAT.model_copy(update=unpadded)) == (
+        "1 patch of 60x44 (44x28 predicted) a step"
+    )
+
+
 def test_masks_that_would_fill_the_memory_are_named(tmp_path: Path, free: Callable[[int], None]) -> None:
     (one,) = cases(tmp_path)
     mask = File(tmp_path, "mask.h5")

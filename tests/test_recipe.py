@@ -105,6 +105,20 @@ def test_an_unknown_key_names_the_nearest(setting: str, near: str) -> None:
     assert key.split(".")[0] in error.value.where
 
 
+def test_an_unknown_kind_is_named_alone() -> None:
+    with pytest.raises(
+        ConfigError, match=r"key network\.kind: found 'vnet'; expected one of unet, "
+    ) as error:
+        read_recipe("nuclei", ["network.kind=vnet"])
+    assert "dropout" not in str(error.value)
+
+
+def test_settings_that_another_kind_left_behind_say_how_to_start_anew() -> None:
+    with pytest.raises(ConfigError, match=r"network\.norm: .*--set 'network=\{kind: retina_patch\}' starts"):
+        read_recipe("liver-torch", ["network.kind=retina_patch"])
+    assert read_recipe("liver-torch", ["network={kind: retina_patch}"]).network.kind == "retina_patch"
+
+
 def test_a_key_like_no_other_lists_what_there_is() -> None:
     with pytest.raises(ConfigError, match=r"expected one of name, description, .*protocol\. Remove it\."):
         read_recipe("auto", ["qqq=1"])

@@ -257,12 +257,18 @@ def recipes(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def recipe(name: Annotated[str, typer.Argument(help="Name of a shipped recipe.")]) -> None:
+def recipe(
+    name: Annotated[str, typer.Argument(help="Name of a shipped recipe.")], as_json: AsJson = False
+) -> None:
     """Print a shipped recipe, to copy and edit."""
-    from seglet.recipe import recipe_text
+    from seglet.recipe import read_recipe, recipe_text
 
-    with _door(False):
-        sys.stdout.write(recipe_text(name))
+    with _door(as_json):
+        text = recipe_text(name)
+    if as_json:
+        print_json(read_recipe(name).model_dump(mode="json"))
+    else:
+        sys.stdout.write(text)
 
 
 @app.command()

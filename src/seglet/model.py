@@ -67,6 +67,8 @@ class PredictConfig(Config):
             raise ValueError(f"a window larger than twice the margin, {2 * self.margin + 1} or more")
         if self.stride is not None and (self.window is None or self.margin is not None):
             raise ValueError("a window and no margin where there is a stride")
+        if self.stride is not None and self.window is not None and self.stride > self.window:
+            raise ValueError(f"a stride of at most the window, {self.window}")
         return self
 
 
@@ -154,7 +156,7 @@ def untrained(card: ModelCard, *, seed: int = 0) -> Model:
 
 
 def ensemble_of(models: Sequence[Model]) -> Model:
-    """One model that averages the probabilities of several; its threshold is the mean of theirs.
+    """One model that averages the probabilities of several; its threshold is theirs, or the mean of theirs.
 
     Raises
     ------
@@ -171,12 +173,10 @@ def ensemble_of(models: Sequence[Model]) -> Model:
         )
     if len(models) == 1:
         return models[0]
-    changed = {
-        "members": sum(card.members for card in cards),
-        "threshold": sum(card.threshold for card in cards) / len(cards),
-        "threshold_from": f"mean of {len(cards)} models",
-        "scores": {},
-    }
+    changed: dict[str, Any] = {"members": sum(card.members for card in cards), "scores": {}}
+    if cards[0].predict.threshold is None:
+        mean = sum(card.threshold for card in cards) / len(cards)
+        changed |= {"threshold": mean, "threshold_from": f"mean of {len(cards)} models"}
     members = [
         member
         for model in models

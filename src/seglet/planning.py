@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample, StoredSample
 from seglet.data.cases import Case, Dataset
@@ -23,7 +23,7 @@ from seglet.metrics.protocols import Protocol, protocol_named, protocol_of_layou
 from seglet.model import ModelCard, PredictConfig
 from seglet.networks.hardware import free_memory
 from seglet.patches.sources import PatchSource
-from seglet.patches.stored import require_in_memory
+from seglet.patches.targets import BorderWeightConfig
 from seglet.preprocessing.fingerprint import CaseFacts, Fingerprint, look_at, pool_facts
 from seglet.preprocessing.plan import Plan, make_plan
 from seglet.preprocessing.settings import Reading
@@ -34,6 +34,7 @@ from seglet.reading import (
     crops_of,
     look_at_stored,
     memory_of,
+    patches_in_words,
     pieces_of,
     prepare,
     read_or_open,
@@ -42,6 +43,7 @@ from seglet.reading import (
     with_fitting_spacing,
 )
 from seglet.recipe import Recipe
+from seglet.suitability import require_channels, require_network, require_suited
 
 
 @dataclass(frozen=True)
@@ -149,17 +151,20 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = 
     split, folds = _divide(dataset, recipe.split, _classes_in(samples, facts), written)
     trained_on = [facts.get(c.id) or look_at(samples[c.id], labels.n_classes) for c in split.train]
     fingerprint, plan = _decide(trained_on, recipe, reading)
-    _require_channels(split, samples, plan)
-    _require_fitting(recipe, plan, labels)
+    cases = (*split.train, *split.validation, *split.test)
+    require_channels([(case.image, samples[case.id].image.n_channels) for case in cases], plan)
+    require_suited(recipe, plan, labels)
     examination = with_split(examination, _roles(split, folds))
     _tell_understood(examination, split, folds, plan, tell)
     if reading == "disk":
         tell(Event("memory", reading_in_words(plan, needed)))
     crops = crops_of(samples, plan, len(samples), tell)
-    resolved = _resolve(recipe, dataset, fingerprint, plan)
-    return Planned(
+    resolved = _resolve(recipe, dataset, labels, fingerprint, plan)
+    planned = Planned(
         dataset, examination, labels, split, folds, samples, crops, needed, fingerprint, plan, resolved
     )
+    require_network(planned.card())
+    return planned
 
 
 def _understand(data: Path, recipe: Recipe, tell: Tell) -> tuple[Examination, Labels]:
@@ -190,15 +195,24 @@ def _said_threshold(predict: PredictConfig) -> dict[str, Any]:
     return {"threshold": predict.threshold, "threshold_from": "the recipe"}
 
 
-def _resolve(recipe: Recipe, dataset: Dataset, fingerprint: Fingerprint, plan: Plan) -> Recipe:
+def _resolve(
+    recipe: Recipe, dataset: Dataset, labels: Labels, fingerprint: Fingerprint, plan: Plan
+) -> Recipe:
     """The recipe with every setting said."""
     protocol = choose_protocol(recipe.protocol, dataset).name
     augment = recipe.patches.augment.settled(
         plan.patch_size, is_oriented=fingerprint.is_oriented, spacing=plan.steps
     )
+    tells_apart = labels.encoding in ("instances", "objects") and plan.reading == "memory"
+    border = BorderWeightConfig() if tells_apart else BorderWeightConfig(peak=0)
+    patches = {"augment": augment, "border_weight": recipe.patches.border_weight or border}
+    targets = recipe.targets
+    if targets.separation is None:
+        targets = targets.model_copy(update={"separation": int(tells_apart)})
     resolved = {
         "plan": plan.settings,
-        "patches": recipe.patches.model_copy(update={"augment": augment}),
+        "targets": targets,
+        "patches": recipe.patches.model_copy(update=patches),
         "loss": balanced(recipe.loss, fingerprint.class_fractions),
         "layout": dataset.layout,
         "protocol": protocol,
@@ -251,43 +265,6 @@ def _divide(
     return Split(tuple(c for c in dataset.cases if c.id in inside), (), tuple(outside)), folds
 
 
-def _require_channels(split: Split, samples: Samples, plan: Plan) -> None:
-    """Gray and color images go together; any other number of channels only with its own kind."""
-    fitting = (plan.n_channels,) if plan.color == "as_is" else (1, 3)
-    cases = (*split.train, *split.validation, *split.test)
-    counted = [(case.image, samples[case.id].image.n_channels) for case in cases]
-    if bad := [f"{file} ({n} channels)" for file, n in counted if n not in fitting]:
-        raise DatasetError(
-            "dataset",
-            found=f"{len(bad)} images whose channels do not fit: {'; '.join(bad)}",
-            expected=f"{' or '.join(map(str, fitting))} channels ({plan.color})",
-            remedy="Export these images like the others, or take them out of the dataset.",
-        )
-
-
-def _require_fitting(recipe: Recipe, plan: Plan, labels: Labels) -> None:
-    """Compare what the recipe says of targets and classes with the data."""
-    targets, loss, names = recipe.targets, recipe.loss, labels.names
-    if plan.reading == "disk":
-        require_in_memory(recipe.patches.border_weight, targets)
-    if targets.kind == "borders":
-        if labels.n_classes != 2 or loss.class_balance != "none":
-            raise ConfigError(
-                "targets.kind",
-                found=f"borders for {labels.n_classes} classes, loss.class_balance {loss.class_balance}",
-                expected="two classes, and no class_balance: the border's share is not known beforehand",
-                remedy="Use distance or classes as targets, or give loss.class_weights.",
-            )
-        names = (*names, "border")
-    if loss.class_weights is not None and len(loss.class_weights) != len(names):
-        raise ConfigError(
-            "loss.class_weights",
-            found=f"{len(loss.class_weights)} weights",
-            expected=f"{len(names)}, one for each of {', '.join(names)}",
-            remedy="Give every class its weight, the background first, or leave the key out.",
-        )
-
-
 def _roles(split: Split, folds: Sequence[Split]) -> dict[str, str]:
     """The part of each case, by its id: of folds, the one that tests it."""
     if folds:
@@ -307,9 +284,8 @@ def _tell_understood(
     counted = ", ".join(f"{len(cases)} {name}" for name, cases in parts.items())
     held = f", {len(split.test)} held out" if split.test else ""
     tell(Event("split", f"{len(folds)} folds over {len(split.train)} cases{held}" if folds else counted))
-    size = "x".join(str(n) for n in reversed(plan.patch_size))
     widths = "-".join(map(str, plan.channels))
-    tell(Event("plan", f"U-Net {widths}, {plan.batch_size} patches of {size} a step, {plan.color} input"))
+    tell(Event("plan", f"U-Net {widths}, {patches_in_words(plan)}, {plan.color} input"))
 
 
 def choose_protocol(name: str, dataset: Dataset) -> Protocol:

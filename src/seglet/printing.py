@@ -82,6 +82,7 @@ def print_scores(scores: "Scores", what: str) -> None:
     print_line(f"Mean Dice {dice.mean:.4f}{interval}")
     _print_headline(scores)
     print_line(scores.rule)
+    _print_absence(scores)
     _print_published(scores)
 
 
@@ -103,6 +104,14 @@ def _print_headline(scores: "Scores") -> None:
     if front is not None and front.metric != "dice":
         facts = "; ".join(text for text in (front.basis, front.aside, front.interval) if text)
         print_line(f"{front.name} {show_figure(front.value)} ({facts})")
+
+
+def _print_absence(scores: "Scores") -> None:
+    """Why the protocol's own figure is not there, where it is not."""
+    from seglet.report.comparison import absence_note
+
+    if note := absence_note(scores):
+        print_line(note)
 
 
 def _print_published(scores: "Scores") -> None:

@@ -190,6 +190,17 @@ def reading_in_words(plan: Plan, needed: int) -> str:
     return f"read from disk by patches: about {read} instead of {gibibytes(needed)}"
 
 
+def patches_in_words(plan: Plan) -> str:
+    """What a step of training sees, and how much of it is predicted where that is less."""
+    n, seen = plan.batch_size, _by(plan.patch_size)
+    predicted = f" ({_by(plan.output_size)} predicted)" if plan.is_valid else ""
+    return f"{n} {'patch' if n == 1 else 'patches'} of {seen}{predicted} a step"
+
+
+def _by(sides: tuple[int, ...]) -> str:
+    return "x".join(map(str, reversed(sides)))
+
+
 def _stored(samples: Samples) -> list[StoredSample]:
     return [sample for sample in samples.values() if isinstance(sample, StoredSample)]
 

@@ -180,9 +180,18 @@ def _explain(error: ValidationError, where: str) -> ConfigError:
     first = error.errors()[0]
     place, valid = _place(first["loc"])
     key = ".".join(place)
+    if first["type"] == "network_kind":
+        return ConfigError(
+            f"{where}, key {key}.kind",
+            found=repr(first["input"].get("kind"))
+            if isinstance(first["input"], dict)
+            else repr(first["input"]),
+            expected=str(first["msg"]),
+            remedy="Choose one of these.",
+        )
     if first["type"] == "extra_forbidden":
         near = get_close_matches(place[-1], valid, n=1)
-        remedy = f"Did you mean {'.'.join([*place[:-1], near[0]])}?" if near else "Remove it."
+        remedy = f"Did you mean {'.'.join([*place[:-1], near[0]])}?" if near else _removing(first["loc"])
         return ConfigError(
             f"{where}, key {key}",
             found="an unknown key",
@@ -195,6 +204,12 @@ def _explain(error: ValidationError, where: str) -> ConfigError:
         expected=str(first["msg"]).removeprefix("Input should be ").removeprefix("Value error, "),
         remedy="Change the value or leave the key out.",
     )
+
+
+def _removing(loc: tuple[int | str, ...]) -> str:
+    """How to be rid of a key that came with another kind, which `--set` cannot take away."""
+    is_of_kind = len(loc) == 3 and loc[0] == "network"
+    return f"Remove it; --set 'network={{kind: {loc[1]}}}' starts anew." if is_of_kind else "Remove it."
 
 
 def _place(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:

@@ -20,7 +20,7 @@ from seglet.patches.sampler import PatchSampler
 from seglet.patches.sources import counted, make_truth
 from seglet.planning import Planned
 from seglet.preprocessing.plan import Plan
-from seglet.reading import gibibytes, prepare, reading_in_words
+from seglet.reading import gibibytes, patches_in_words, prepare, reading_in_words
 from seglet.recipe import to_text
 from seglet.report.content import AugmentationPreview, Example, Note, ReportContent, WeightPreview
 from seglet.report.overlays import show_image
@@ -138,13 +138,13 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
         ("pixels", ", ".join(f"{name} {share:.1%}" for name, share in fractions)),
         ("field of view", "given: only pixels inside count" if seen.has_fov else "all pixels count"),
         ("split", _split_in_words(planned)),
-        ("network", f"U-Net of {len(plan.channels)} levels ({'-'.join(map(str, plan.channels))}), "
+        ("network", f"{card.network.kind} of {_counted(len(plan.channels), 'level')} "
+         f"({'-'.join(map(str, plan.channels))}), "
          f"{n_parameters(model.network) / 1e6:.2f} million weights, "
          + _counted(n_outputs(card), "output channel")),
         ("input", f"{_counted(plan.n_channels, 'channel')} ({plan.color}), {plan.normalization}, "
          + _grid_in_words(plan)),
-        ("training", f"{plan.batch_size} patches of {_size(plan.patch_size)} a step, "
-         f"about {gibibytes(plan.training_memory)} beside the images"),
+        ("training", f"{patches_in_words(plan)}, about {gibibytes(plan.training_memory)} beside the images"),
         ("images are", reading_in_words(plan, planned.needed)),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip

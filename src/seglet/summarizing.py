@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import prod
 from pathlib import Path
 
-from seglet.core.errors import ConfigError
+from seglet.core.errors import ConfigError, GeometryError
 from seglet.core.image import LabelClass, Labels
 from seglet.model import ModelCard, load_model, n_outputs
 from seglet.networks.summary import NetworkSummary
@@ -54,7 +54,12 @@ def summarize(
     _require_same("--channels", n_channels, plan.n_channels)
     _require_same("--classes", n_classes, plan.n_classes)
     _require_same("--input", _sides(size), _sides(plan.patch_size))
-    return measure(card.network, plan, n_outputs(card), size or plan.patch_size)
+    try:
+        return measure(card.network, plan, n_outputs(card), size or plan.patch_size)
+    except GeometryError as error:
+        raise ConfigError(
+            f"--input, {error.where}", found=error.found, expected=error.expected, remedy=error.remedy
+        ) from None
 
 
 def _card_of(

@@ -153,6 +153,14 @@ def test_impossible_rules_are_refused(config: dict[str, object], message: str) -
         split_cases(numbered(10), SplitConfig.model_validate(config))
 
 
+def test_too_few_to_draw_from_says_what_is_left_and_how_to_do_without() -> None:
+    sequences = [replace(case, group="01" if case.id < "05" else "02") for case in numbered(10)]
+    with pytest.raises(ConfigError, match=r"only group 0[12];.*split\.validation=none.*layout\.group=''"):
+        split_cases(sequences, SplitConfig(validation=0.1))
+    with pytest.raises(ConfigError, match=r"only case 0[01];.*split\.validation=none"):
+        split_cases(numbered(2), SplitConfig(validation=0.1, test=0.5))
+
+
 def test_a_rule_that_cuts_a_group_is_refused() -> None:
     grouped = [replace(case, group=case.id[0]) for case in cases("a1", "a2", "b1", "b2")]
     with pytest.raises(ConfigError, match="groups b in both"):

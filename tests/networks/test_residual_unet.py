@@ -99,6 +99,8 @@ def test_every_level_has_logits_under_deep_supervision() -> None:
     assert torch.equal(finest, network(images))
     assert [tuple(level.shape) for level in coarser] == [(1, 2, 8, 12), (1, 2, 4, 6)]
     assert len(_network().levels(images)) == 1
+    of_one_step = network.levels(torch.randn(1, 1, 8, 8))
+    assert [tuple(level.shape[2:]) for level in of_one_step] == [(8, 8), (4, 4), (2, 2)]
 
 
 def test_logits_are_float32_under_bfloat16() -> None:

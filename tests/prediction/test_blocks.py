@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,12 @@ from seglet.prediction import blocks
 from seglet.prediction.blocks import predict_blocks
 from seglet.prediction.engines import Engine, TorchEngine
 from seglet.prediction.tiled import predict_image
-from seglet.prediction.tiling import Tiling, tiling_of
+from seglet.prediction.tiling import Tiling
 
 MakeModel = Callable[..., Model]
+
+LYING = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
+BACKWARDS = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, -1.0)
 
 
 def store(image: Image, most: int | None = None) -> StoredImage:
@@ -141,8 +145,7 @@ def test_volumes_on_their_side_and_of_another_spacing_come_back_in_place(
     """A smooth volume, so that resampling it in parts or as a whole makes no difference of note."""
     z, y, x = np.meshgrid(*(np.linspace(0, 6, n) for n in (60, 50, 18)), indexing="ij")
     smooth = (np.sin(z) * np.cos(y + x) / 2 + 0.5).astype(np.float32)[None]
-    lying = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
-    image = Image(smooth, (0.5, 1.0, 2.0), "mm", (), lying)
+    image = Image(smooth, (0.5, 1.0, 2.0), "mm", (), LYING)
     model = (
         make_volume_model(spacing=(2.0, 1.0, 1.0), unit="mm")
         if mode == "3d"
@@ -244,10 +247,9 @@ def waves(*spacing: float) -> Image:
 def assembled(image: Image, model: Model, engine: Engine | None = None) -> NDArray[np.float32]:
     """Probabilities of all blocks, put together."""
     stored, engine = store(image), engine or TorchEngine(model, "fp32")
-    tiling = blocks._tiling_on(stored, model.card.plan, tiling_of(model.card))
     record = blocks.normalization_of(stored, model.card.plan)
     whole = np.full((1, *image.shape), np.nan, np.float32)
-    for block, core in blocks._blocks(image.shape, tiling):
+    for block, core in blocks.blocks_of(stored, model.card):
         found = blocks._predict_core(stored, block, core, record, model, engine)
         whole[(slice(None), *core.slices)] = found
     return whole
@@ -270,10 +272,14 @@ def test_blocks_of_unpadded_convolutions_in_slices_and_volumes_are_exact(
     sizes = {"strides": ((1, 2, 2), (2, 2, 2)), "kernels": ((1, 3, 3), (3, 3, 3), (3, 3, 3))}
     volume = unpadded(make_volume_model, 44, channels=(2, 4, 8), patch_size=(24, 60, 60), **sizes)
     slices = unpadded(make_model, 40, mode="slices", slice_axis=1)
-    for model in (volume, slices):
-        image = random_image(21, 50, 37)
-        expected = predict_image(image, model, TorchEngine(model, "fp32"))
-        np.testing.assert_allclose(assembled(image, model), expected, atol=1e-6)
+    for model, direction in product((volume, slices), ((), LYING, BACKWARDS)):
+        image = random_image(21, 50, 37, spacing=(1.0,) * 3, unit="mm", direction=direction)
+        engine = TorchEngine(model, "fp32")
+        expected = predict_image(image, model, engine)
+        np.testing.assert_allclose(assembled(image, model), expected, atol=1e-5)
+        region = Region((2, 13, 5), (15, 34, 30))
+        found = blocks.predict_region(store(image), region, model, engine)
+        np.testing.assert_allclose(found, expected[(slice(None), *region.slices)], atol=1e-5)
 
 
 def test_blocks_of_unpadded_convolutions_come_back_from_another_spacing(make_model: MakeModel) -> None:
@@ -307,6 +313,18 @@ def test_blocks_of_windows_a_stride_apart_are_exact(
     region = Region((33, 51), (70, 97))
     found = blocks.predict_region(store(image), region, model, engine)
     np.testing.assert_allclose(found, expected[(slice(None), *region.slices)], atol=1e-5)
+
+
+@pytest.mark.parametrize("direction", [(), LYING, BACKWARDS])
+def test_blocks_of_a_volume_start_where_its_windows_do(
+    make_volume_model: MakeModel, direction: tuple[float, ...]
+) -> None:
+    plain = make_volume_model()
+    card = plain.card.model_copy(update={"predict": PredictConfig(window=8, stride=3)})
+    model = Model(plain.network, card)
+    image = random_image(41, 38, 42, spacing=(1.0,) * 3, unit="mm", direction=direction)
+    expected = predict_image(image, model, TorchEngine(model, "fp32"))
+    np.testing.assert_allclose(assembled(image, model), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("is_valid", [False, True])

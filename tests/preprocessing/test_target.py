@@ -127,7 +127,7 @@ def test_spacing_beside_a_fixed_size_is_refused() -> None:
 
 
 def test_wrong_number_of_axes_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"plan\.resize: found 2 entries; expected 3: \(z, y, x\)"):
+    with pytest.raises(ConfigError, match=r"plan\.resize: found 2 entries; expected 3: \(z, y, x\).*=slices"):
         _target(resize=(9, 9))
     with pytest.raises(ConfigError, match=r"found 3 entries; expected 2: \(y, x\)"):
         require_axes("plan.patch_size", (8, 8, 8), 2)

@@ -4,7 +4,15 @@ import pytest
 
 from seglet.metrics.protocols import PROTOCOLS
 from seglet.metrics.scores import ObserverScores, Scores
-from seglet.report.comparison import compared_metrics, comparison_note, headline, ladder, rivals, subject
+from seglet.report.comparison import (
+    absence_note,
+    compared_metrics,
+    comparison_note,
+    headline,
+    ladder,
+    rivals,
+    subject,
+)
 from seglet.report.tables import score_tables
 
 
@@ -76,6 +84,23 @@ def test_the_second_observer_says_which_images(scores: Scores, n_images: int, wh
 def test_the_pixel_protocol_has_nothing_published(scores: Scores):
     assert [row.kind for row in rivals(scores)] == ["model"]
     assert comparison_note(scores) == ""
+
+
+def test_what_the_figures_are_means_of(scores: Scores, object_scores: Scores, parted_scores: Scores):
+    assert subject(scores) == subject(object_scores) == "Mean over images"
+    assert subject(parted_scores) == "Slices pooled"
+    by_cell = object_scores.model_copy(update={"protocol": "ctc-seg", "headline": "seg"})
+    assert subject(by_cell) == "Mean over objects"
+
+
+def test_a_figure_that_the_data_do_not_allow_is_named(
+    scores: Scores, object_scores: Scores, parted_scores: Scores
+):
+    assert absence_note(scores) == absence_note(object_scores) == absence_note(parted_scores) == ""
+    classes_only = object_scores.model_copy(update={"objects": None})
+    assert "No Score of DSB 2018: it needs two classes, and a truth that tells" in absence_note(classes_only)
+    several = parted_scores.model_copy(update={"partition": None})
+    assert absence_note(several).startswith("No Rand error: it needs two classes")
 
 
 def test_an_unknown_protocol_is_shown_as_a_mean(scores: Scores):

@@ -156,6 +156,11 @@ def test_published_figures_and_the_second_observer_stand_beside(content: ReportC
     assert "second observer" in text
 
 
+def test_a_missing_figure_of_objects_is_told(content: ReportContent, object_scores: Scores):
+    classes_only = object_scores.model_copy(update={"objects": None})
+    assert "No Score of DSB 2018: it needs" in Page(render(replace(content, scores=classes_only))).text
+
+
 def test_objects_have_a_table_and_the_front_place(content: ReportContent, object_scores: Scores):
     text = Page(render(replace(content, scores=object_scores))).text
     assert "Score of DSB 2018 0.410 Mean over 4 images" in text

@@ -304,8 +304,12 @@ def test_patience_ends_a_run_that_does_not_improve(
     hopeless = settings(
         steps=40, rounds=20, patience=2, learning_rate=100.0, optimizer="sgd", ema=0.0, schedule="constant"
     )
-    outcome = fit(make_model(), disks[:2], disks[2:], hopeless, tmp_path)
+    first, second = make_model(), make_model(seed=5)
+    outcome = fit(first, disks[:2], disks[2:], hopeless, tmp_path)
     assert outcome.history[-1]["step"] < 40
+    again = fit(second, disks[:2], disks[2:], hopeless, tmp_path, resume=True)
+    assert again.history == outcome.history, "a run out of patience must not be trained on"
+    assert same(weights(first), weights(second))
 
 
 def test_time_ends_training_where_no_steps_are_given(

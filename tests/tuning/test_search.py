@@ -1,11 +1,14 @@
 """Real searches of a few trainings of about a second each."""
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image as Picture
 
 from seglet import pipeline
 from seglet.core.errors import ConfigError, DatasetError, TrainingError
@@ -107,6 +110,11 @@ def test_another_search_needs_another_folder(
         pipeline.tune(cells, tuned.folder, settings=[*tiny, "fit.ema=0.5"], config=SHORT)
     with pytest.raises(TrainingError, match="another recipe and another data;"):
         pipeline.tune(cells, tuned.folder, settings=[*tiny, "split.validation=first 2"], config=SHORT)
+    other = shutil.copytree(cells, tmp_path / "other")
+    for mask in (other / "masks").iterdir():  # the same shapes by another value
+        Picture.fromarray(np.asarray(Picture.open(mask)) // 255 * 100).save(mask)
+    with pytest.raises(TrainingError, match="a study of another data;"):
+        pipeline.tune(other, tuned.folder, settings=tiny, config=SHORT)
     with pytest.raises(TrainingError, match="a study of another space;"):
         pipeline.tune(
             cells, tuned.folder, settings=tiny, config=SHORT.model_copy(update={"losses": ("dice",)})

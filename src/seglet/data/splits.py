@@ -238,12 +238,23 @@ def _drawn(
     if rule == "auto" and (len(cases) < fewest or len(units) < 2):
         return []
     if len(units) < 2:
-        expected = "at least two cases (or groups) to draw from"
-        raise ConfigError(f"split.{role}", found=f"{len(units)}", expected=expected, remedy=RULES)
+        raise _too_few(cases, role)
     n_wanted = min(max(round(fraction * n_all), 1), len(cases) - 1)
     rng = np.random.default_rng([seed, ROLES.index(role)])
     ids = draw_units(units, n_wanted, rng, classes)
     return [case for case in cases if case.id in ids]
+
+
+def _too_few(cases: Sequence[Case], role: str) -> ConfigError:
+    group = cases[0].group if cases else None
+    freed = "" if group is None else " If groups are no patients, slides or the like, say layout.group=''."
+    left = [f"case {case.id}" if group is None else f"group {group}" for case in cases[:1]]
+    return ConfigError(
+        f"split.{role}",
+        found=f"only {left[0]}" if left else "no case",
+        expected="at least two cases (or groups) to draw from",
+        remedy=f"Say split.{role}=none for no {role} images.{freed} {RULES}",
+    )
 
 
 def _fraction(rule: Pick, role: str) -> float:

@@ -1,7 +1,7 @@
 """What U-Nets are built from; one code for images and volumes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
@@ -189,9 +189,34 @@ def pad_to_step(images: Tensor, step: tuple[int, ...]) -> Tensor:
     return F.pad(images, _after(tuple(missing)), mode="replicate") if any(missing) else images
 
 
-def cut_to(logits: Tensor, shape: torch.Size) -> Tensor:
-    """Leave out what `pad_to_step` added to images of (n, c, [z,] y, x) `shape`."""
-    return logits[(slice(None), slice(None), *(slice(n) for n in shape[2:]))]
+def cut_to(logits: Tensor, extent: Sequence[int]) -> Tensor:
+    """Leave out what `pad_to_step` added to images of ([z,] y, x) `extent`."""
+    return logits[(slice(None), slice(None), *(slice(n) for n in extent))]
+
+
+def levels_of(heads: Iterable[nn.Module], decoded: list[Tensor], extent: Sequence[int]) -> list[Tensor]:
+    """Apply one last layer each to as many levels, finest first.
+
+    Parameters
+    ----------
+    heads : iterable of Module
+        The last layers.
+    decoded : list of (n, c, [z,] y, x) tensor
+        As `decode` gives it, of images that `pad_to_step` has padded.
+    extent : ([z,] y, x)
+        Of the images before.
+
+    Returns
+    -------
+    list of (n, k, [z,] y, x) float32 tensor
+        Logits of the pixels of each level that show any of the image.
+    """
+    levels = []
+    for head, features in zip(heads, decoded, strict=False):
+        sides = zip(extent, decoded[0].shape[2:], features.shape[2:], strict=True)
+        shown = [-(-n * coarse // fine) for n, fine, coarse in sides]
+        levels.append(cut_to(logits_of(head, features), shown))
+    return levels
 
 
 def logits_of(head: nn.Module, features: Tensor) -> Tensor:

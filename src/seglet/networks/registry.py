@@ -36,7 +36,7 @@ NetworkConfig = Annotated[
     Discriminator(
         _kind,
         custom_error_type="network_kind",
-        custom_error_message=f"settings of a network whose kind is one of {', '.join(NETWORKS)}",
+        custom_error_message=f"one of {', '.join(NETWORKS)}",
     ),
 ]
 

@@ -112,7 +112,7 @@ class RetinaPatchUNet(nn.Module):
         for stride, block in zip(self.strides, list(self.down)[1:], strict=True):
             skips.append(block(POOLS[len(stride)](skips[-1], stride)))
         finest = decode(skips, self.enlarge, self.up)[0]
-        return cut_to(logits_of(self.head, finest), images.shape)
+        return cut_to(logits_of(self.head, finest), images.shape[2:])
 
 
 def _start_like_keras(network: nn.Module) -> None:

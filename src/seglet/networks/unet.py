@@ -22,6 +22,7 @@ from seglet.networks.blocks import (
     Upsampling,
     cut_to,
     decode,
+    levels_of,
     logits_of,
     pad_to_step,
     start_weights,
@@ -141,16 +142,14 @@ class UNet(nn.Module):
         (n, k, [z,] y, x) float32 tensor
             Logits.
         """
-        return cut_to(logits_of(self.head, self._decoded(images)[0]), images.shape)
+        return cut_to(logits_of(self.head, self._decoded(images)[0]), images.shape[2:])
 
     def levels(self, images: Tensor) -> list[Tensor]:
         """Compute the logits of every level that has some, finest first: of the finest alone by default.
 
-        Those of coarser levels are smaller by the strides; of images that were padded they show the padding.
+        Those of coarser levels are smaller by the strides, rounded up.
         """
-        finest, *coarser = self._decoded(images)
-        sides = [logits_of(head, features) for head, features in zip(self.side_heads, coarser, strict=False)]
-        return [cut_to(logits_of(self.head, finest), images.shape), *sides]
+        return levels_of((self.head, *self.side_heads), self._decoded(images), images.shape[2:])
 
     def _decoded(self, images: Tensor) -> list[Tensor]:
         skips = [self.down[0](pad_to_step(images, self.step))]

@@ -187,9 +187,9 @@ def make_truth(
         return truth
     counts, labels = counted(case), case.labels
     truth[1] = counts
-    if border is not None or targets.needs_objects:
+    if (border is not None and border.peak > 0) or targets.needs_objects:
         whole = objects_of(labels, case.objects)
-        objects = separate(whole, labels, targets.separation)
+        objects = separate(whole, labels, targets.separation or 0)
         if border is not None:
             truth[1] *= 1 + border_weights(objects, border)
         if targets.kind == "distance":

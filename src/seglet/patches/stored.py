@@ -160,9 +160,9 @@ def require_in_memory(border: BorderWeightConfig | None, targets: TargetConfig) 
         If a border weight, a separation or other targets than classes are wished.
     """
     wished = {
-        "patches.border_weight": border is not None,
+        "patches.border_weight": border is not None and border.peak > 0,
         f"targets.kind={targets.kind}": targets.kind != "classes",
-        "targets.separation": targets.separation > 0,
+        "targets.separation": bool(targets.separation),
     }
     if asked := [name for name, is_wished in wished.items() if is_wished]:
         raise ConfigError(

@@ -30,19 +30,20 @@ class TargetConfig(Config):
         objects come apart; of two classes. ``distance``: its class, and how far inside its object it lies.
     border_width : float
         How far the border class of ``borders`` reaches into an object, in pixels.
-    separation : int
+    separation : int or None
         Width of the background that is drawn between objects of one class that touch, in pixels; 0 draws
-        none. Half of it is taken off each, the odd pixel off the larger one.
+        none. Half of it is taken off each, the odd pixel off the larger one. Where None, 1 for a truth that
+        tells objects apart, else 0.
     """
 
     kind: Literal["classes", "borders", "distance"] = "classes"
     border_width: Annotated[float, Field(gt=0)] = 2.0
-    separation: Annotated[int, Field(ge=0)] = 0
+    separation: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def needs_objects(self) -> bool:
         """Whether objects must be told apart, for which an image has to be seen whole."""
-        return self.kind != "classes" or self.separation > 0
+        return self.kind != "classes" or bool(self.separation)
 
 
 class BorderWeightConfig(Config):
@@ -102,8 +103,10 @@ def separate(objects: Objects, labels: NDArray[np.uint8], width: int) -> Objects
     ([z,] y, x) int32 array
         Objects with the same numbers; of one that would vanish, the pixel farthest from all others is left.
     """
+    if width == 0:
+        return objects
     contact = _contact(objects, labels, of_both=width % 2 == 0)
-    if width == 0 or not contact.any():
+    if not contact.any():
         return objects
     away = distance_transform_edt(~contact)
     apart = np.where(away <= (width - 1) // 2, 0, objects).astype(np.int32)

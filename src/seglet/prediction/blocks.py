@@ -39,7 +39,8 @@ def predict_blocks(
 
     Each block is one window of the network: it is read with its margin, mirrored beyond the image's border,
     and only what lies inside the margin is written. Blocks lie apart by whole multiples of the network's
-    strides, so all of them see the image in the same phase, as windows of one pass do. Where windows are a
+    strides, counted from where the upright image starts, so all of them see it in the same phase, as windows
+    of one pass do. Where windows are a
     stride apart, a block holds all windows that show its pixels. Where nothing was ever written to the image
     there is background.
 
@@ -73,7 +74,7 @@ def predict_blocks(
         )
     grid_shape(stored, plan)  # refuses images of other axes, also where all of it is empty
     record = normalization_of(stored, plan)
-    blocks = list(_blocks(stored.shape, _tiling_on(stored, plan, tiling_of(model.card))))
+    blocks = blocks_of(stored, model.card)
     for number, (block, core) in enumerate(blocks, start=1):
         if stored.is_written(block.within(stored.shape).slices):
             probabilities = _predict_core(stored, block, core, record, model, engine)
@@ -106,9 +107,20 @@ def predict_region(stored: StoredImage, region: Region, model: Model, engine: En
     return _predict_core(stored, block_around(stored, region, model.card), region, record, model, engine)
 
 
+def blocks_of(stored: StoredImage, card: ModelCard) -> list[tuple[Region, Region]]:
+    """Each block of an image with its margin, and the part of it that it alone writes."""
+    tiling = _tiling_on(stored, card.plan, tiling_of(card))
+    pairs = _blocks(stored.shape, tiling)
+    return [(_from_upright(block, stored), _from_upright(core, stored)) for block, core in pairs]
+
+
 def block_around(stored: StoredImage, region: Region, card: ModelCard) -> Region:
     """What is read of an image to predict a region of it."""
     tiling = _tiling_on(stored, card.plan, tiling_of(card))
+    return _from_upright(_around(_from_upright(region, stored), tiling), stored)
+
+
+def _around(region: Region, tiling: Tiling) -> Region:
     if tiling.valid is not None:
         ends = zip(region.start, region.stop, tiling.valid, strict=True)
         return Region(*zip(*(_valid_side(first, stop, axis) for first, stop, axis in ends), strict=True))
@@ -134,7 +146,8 @@ def _predict_core(
 ) -> NDArray[np.float32]:
     """Predict a block, and give the part of it that has all its surroundings."""
     if model.card.predict.stride is not None:
-        block = _from_first_window(block, stored.shape, model.card)
+        first = _from_first_window(_from_upright(block, stored), stored.shape, model.card)
+        block = _from_upright(first, stored)
     raw = _predict_block(stored, block, record, model, engine)
     core_of_block = core.shifted(tuple(-n for n in block.start)).slices
     return class_probabilities(raw[(slice(None), *core_of_block)], model.card)
@@ -230,6 +243,15 @@ def _from_first_window(block: Region, shape: tuple[int, ...], card: ModelCard) -
         return inside
     stride = card.predict.stride or 1
     return Region(tuple(a // stride * stride for a in inside.start), inside.stop)
+
+
+def _from_upright(region: Region, stored: StoredImage) -> Region:
+    """Count a region from the other end of the axes that run backwards once the image is upright, or back."""
+    how = upright(stored.direction)
+    backwards = {axis for axis, is_flipped in zip(how.permutation, how.flips, strict=True) if is_flipped}
+    ends = zip(region.start, region.stop, stored.shape, strict=True)
+    sides = [(n - b, n - a) if axis in backwards else (a, b) for axis, (a, b, n) in enumerate(ends)]
+    return Region(*zip(*sides, strict=True))
 
 
 def _blocks(shape: tuple[int, ...], tiling: Tiling) -> Iterator[tuple[Region, Region]]:

@@ -53,7 +53,7 @@ def _equalize_channel(channel: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _clahe(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Map each pixel by the tables of the tiles around it, interpolated between their centers; to 0..1."""
-    extents = tuple(-(-side // N_TILES) for side in levels.shape)
+    extents = _tile(levels.shape)
     tables = _tables(levels, extents)
     mapped = np.zeros(levels.shape, np.float32)
     for ends in product((0, 1), repeat=levels.ndim):
@@ -61,6 +61,12 @@ def _clahe(levels: NDArray[np.uint8]) -> NDArray[np.float32]:
         tiles, shares = zip(*(_neighbors(*side) for side in sides), strict=True)
         mapped += tables[(*np.ix_(*tiles), levels)] * reduce(np.multiply.outer, shares)
     return mapped.clip(0, 1, out=mapped)
+
+
+def _tile(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Extent of a tile; where any side cannot be divided evenly, OpenCV enlarges every one of them."""
+    is_even = all(side % N_TILES == 0 for side in shape)
+    return tuple(side // N_TILES + (not is_even) for side in shape)
 
 
 def _tables(levels: NDArray[np.uint8], extents: tuple[int, ...]) -> NDArray[np.float32]:

@@ -158,5 +158,6 @@ def require_axes(setting: str, value: tuple[float, ...] | None, n_axes: int) -> 
             setting,
             found=f"{len(value)} entries",
             expected=f"{n_axes}: ({'y, x' if n_axes == 2 else 'z, y, x'})",
-            remedy="Give one number for each axis that the network sees.",
+            remedy="Give one number for each axis that the network sees"
+            + (", or say plan.mode=slices." if len(value) == 2 else "."),
         )

@@ -149,12 +149,24 @@ def subject(scores: Scores) -> str:
     """What the compared figures are: as the headline is."""
     if leading_figure(scores) in PARTITION:
         return "Slices pooled"
+    if leading_figure(scores) == "seg":
+        return "Mean over objects"
     return "Pooled" if scores.pooled_first else "Mean over images"
 
 
 def comparison_note(scores: Scores) -> str:
     """Say what to mind when comparing with published figures; empty where there are none."""
     return PROTOCOLS[scores.protocol].comparability if _published(scores) else ""
+
+
+def absence_note(scores: Scores) -> str:
+    """Say why the protocol's own figure does not stand in front; empty where it does."""
+    if scores.headline == leading_figure(scores):
+        return ""
+    need = "two classes, and a truth that tells objects apart: a number or a file for each"
+    if scores.headline in PARTITION:
+        need = "two classes: cells and what parts them"
+    return f"No {TITLES[scores.headline]}: it needs {need}. Dice stands in front instead."
 
 
 def _published(scores: Scores) -> tuple[Published, ...]:

@@ -117,6 +117,7 @@ def _about_scores(scores: Scores | None) -> dict[str, object]:
             "columns": [comparison.TITLES[m] for m in metrics],
             "rows": [{"rival": row, "numbers": [row.figures.get(m) for m in metrics]} for row in rows],
             "note": comparison.comparison_note(scores),
+            "absence": comparison.absence_note(scores),
         },
         "tables": tables.score_tables(scores),
         "overview": tables.class_overview(scores),

@@ -122,7 +122,7 @@ def fit(
         most = config.validation_windows
         singles = fixed_windows(validation, plan.patch_size, most, plan.margin, model.card.targets)
         windows = stacked(singles, plan.batch_size)
-        checkpoint = _checkpoint(folder, clock, resume, tell)
+        checkpoint = _checkpoint(folder, clock, config.patience, tell) if resume else None
         history.keep_until(clock.step)
         if clock.step == 0 or not clock.is_over:  # without a step there is no model
             with _quiet_lightning(), speaking_of(folder), interruption:
@@ -229,16 +229,16 @@ def _keepers(folder: Path, config: FitConfig, has_validation: bool) -> list[Call
     return keepers
 
 
-def _checkpoint(folder: Path, clock: Clock, resume: bool, tell: Tell) -> Path | None:
-    """The checkpoint to go on from, if any; the clock is set to it."""
+def _checkpoint(folder: Path, clock: Clock, patience: int | None, tell: Tell) -> Path | None:
+    """The checkpoint to go on from, if any; the clock is set to it, stopped where patience was at its end."""
     path = folder / CHECKPOINTS / f"{LAST}.ckpt"
-    if not resume:
-        return None
     if not path.is_file():
         tell(Event("training", "no round had been finished: starting from the first step"))
         return None
     saved = read_checkpoint(path)
     clock.resume(saved["global_step"], saved["elapsed"])
+    states = [state for name, state in saved["callbacks"].items() if name.startswith(EarlyStopping.__name__)]
+    clock.stopped = patience is not None and any(state["wait_count"] >= patience for state in states)
     tell(Event("training", f"going on from step {clock.step}"))
     return path
 

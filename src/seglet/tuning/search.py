@@ -274,6 +274,7 @@ def _searched(planned: Planned, said: Recipe, config: TuneConfig) -> dict[str, o
         "data": [
             [case.id for case in split.train],
             [case.id for case in split.validation],
+            planned.labels.model_dump(mode="json"),
             planned.fingerprint.model_dump(mode="json"),
         ],
     }
