@@ -105,6 +105,16 @@ def test_an_unknown_key_names_the_nearest(setting: str, near: str) -> None:
     assert key.split(".")[0] in error.value.where
 
 
+def test_an_empty_value_is_empty_text_as_a_shell_passes_it() -> None:
+    layout = "layout={image: '{id}.png', labels: '{id}_mask.png'}"
+    for said in ("layout.group=", "layout.group=''", 'layout.group=""'):
+        found = read_recipe("auto", [layout, said]).layout
+        assert found is not None and found.group == ""
+    with pytest.raises(ConfigError, match="valid integer"):
+        read_recipe("auto", ["fit.steps="])
+    assert read_recipe("nuclei", ["fit.steps=null"]).fit.steps is None
+
+
 def test_an_unknown_kind_is_named_alone() -> None:
     with pytest.raises(
         ConfigError, match=r"key network\.kind: found 'vnet'; expected one of unet, "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.errors import ConfigError, DatasetError, GeometryError
 from seglet.core.events import quiet
 from seglet.core.image import LabelClass, Labels
 from seglet.data.synthetic import make_dataset
@@ -80,6 +80,9 @@ def test_a_network_is_refused_that_cannot_be_built_or_cut(card: ModelCard) -> No
     dropping = card.network.model_copy(update={"dropout": (0.1, 0.2)})
     with pytest.raises(ConfigError, match=r"network\.dropout: found 2 numbers; expected one, or 3"):
         require_network(card.model_copy(update={"network": dropping}))
+    all_margin = card.predict.model_copy(update={"margin": 300})
+    with pytest.raises(GeometryError, match="a window of at least 601"):
+        require_network(card.model_copy(update={"predict": all_margin}))
     unpadded = card.plan.model_copy(update={"is_valid": True})
     with_margin = card.predict.model_copy(update={"margin": 8})
     with pytest.raises(ConfigError, match=r"predict: found margin for a network of unpadded"):

@@ -170,7 +170,7 @@ def _set(content: dict[str, Any], setting: str) -> None:
         content[parent] = inner if isinstance(inner, dict) else {}
         content = content[parent]
     try:
-        content[last] = yaml.safe_load(value)
+        content[last] = yaml.safe_load(value) if value else ""  # a shell turns key='' into key=
     except yaml.YAMLError:
         content[last] = value
 

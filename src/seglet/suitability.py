@@ -74,10 +74,13 @@ def require_network(card: ModelCard) -> None:
     ------
     ConfigError
         If the settings do not fit the plan's levels.
+    GeometryError
+        If nothing is left of a window between its margins.
     """
     with torch.device("meta"):
         untrained(card)
-    tiling_of(card)
+    tiling = tiling_of(card)
+    tiling.stripes(tiling.window)
 
 
 def _require_borders(labels: Labels, loss: LossConfig) -> None:

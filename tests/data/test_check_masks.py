@@ -46,6 +46,20 @@ def test_two_ways_of_one_class_are_mixed_but_classes_are_not() -> None:
     assert find_mixed(looks(both, disk(1, 1), disk(2))) == {}
 
 
+def test_values_of_no_class_are_named_a_few_of_them() -> None:
+    numbered = np.arange(1600).reshape(40, 40).astype(np.uint16) // 200
+    (found,) = (f for f in check_masks(charts(looks(numbered, disk())), BINARY) if f.code == "values")
+    assert found.message == "1 masks hold values that stand for no class: 1, 2, 3, 4, others."
+    assert "masks.classes=null" in found.remedy
+    colors = Labels(
+        encoding="colors",
+        classes=(LabelClass(name="no", value=(0, 0, 0)), LabelClass(name="red", value=(255, 0, 0))),
+    )
+    painted = disk()[..., None] * np.array([0, 1, 0], np.uint8)
+    (found,) = (f for f in check_masks(charts(looks(painted)), colors) if f.code == "values")
+    assert found.message.endswith("no class: #00ff00.") and "#ff0000 is red" in found.remedy
+
+
 def test_the_rarer_way_of_writing_is_named() -> None:
     (found,) = check_writing(looks(disk(), disk(1, 1), disk(2)), BINARY)
     assert (found.code, found.files) == ("mixed-encodings", ("data/1.png",))

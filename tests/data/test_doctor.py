@@ -111,7 +111,10 @@ def test_values_beside_the_classes_are_errors(tmp_path: Path) -> None:
     healthy(tmp_path)
     write_mask(tmp_path / "masks" / "1.png", MASK // 5)
     examination = checked(tmp_path, MaskConfig(classes={"bg": 0, "fg": 255}))
-    assert finding(examination, "values").severity == "error"
+    found = finding(examination, "values")
+    assert found.severity == "error"
+    assert found.message == "1 masks hold values that stand for no class: 51."
+    assert found.remedy.startswith("0 is bg, 255 is fg; add the others to masks.classes")
     with pytest.raises(DatasetError, match=r"no class.*masks/1\.png"):
         require_sound(examination)
 

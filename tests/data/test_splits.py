@@ -155,7 +155,9 @@ def test_impossible_rules_are_refused(config: dict[str, object], message: str) -
 
 def test_too_few_to_draw_from_says_what_is_left_and_how_to_do_without() -> None:
     sequences = [replace(case, group="01" if case.id < "05" else "02") for case in numbered(10)]
-    with pytest.raises(ConfigError, match=r"only group 0[12];.*split\.validation=none.*layout\.group=''"):
+    with pytest.raises(
+        ConfigError, match=r"only group 0[12];.*split\.validation=none.*`seglet check` says how"
+    ):
         split_cases(sequences, SplitConfig(validation=0.1))
     with pytest.raises(ConfigError, match=r"only case 0[01];.*split\.validation=none"):
         split_cases(numbered(2), SplitConfig(validation=0.1, test=0.5))

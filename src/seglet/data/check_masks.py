@@ -12,6 +12,7 @@ from seglet.data.findings import Finding, finding
 from seglet.data.looks import MaskLook
 from seglet.data.masks import unknown_values
 from seglet.data.survey import Survey, common_kind, read_as
+from seglet.io.sources import File
 
 LITTLE = 0.001  # share of foreground below which classes are called imbalanced
 FEWEST = 4  # masks, to say that one is unlike the others
@@ -32,8 +33,8 @@ def check_masks(charts: Sequence[Chart], labels: Labels | None) -> Iterator[Find
     yield from _check_content(charts, looks, labels)
     strange = [look.file for look in looks if unknown_values(look.survey, labels)]
     if strange:
-        remedy = "Add their values to masks.classes, set masks.ignore, or say masks.encoding: binary."
-        yield finding("error", "values", "{n} masks hold values that stand for no class.", strange, remedy)
+        values = {value for look in looks for value in unknown_values(look.survey, labels)}
+        yield _of_no_class(strange, sorted(values), labels)
     lossy = [look.file for look in looks if _is_lossy(look, labels) and look.file not in strange]
     if lossy:
         remedy = "Export them as PNG or TIFF; if there are but two classes, say masks.encoding: binary."
@@ -146,6 +147,18 @@ def _common_sign(contrasts: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int
     sure = contrasts[np.abs(contrasts) > SURE_CONTRAST]
     brighter = float((sure > 0).mean()) if len(sure) else 0.5
     return 1 if brighter >= 0.8 else -1 if brighter <= 0.2 else 0
+
+
+def _of_no_class(files: Sequence[File], values: Sequence[int], labels: Labels) -> Finding:
+    few = [f"#{v:06x}" if labels.encoding == "colors" else str(v) for v in values[:FEW_LEVELS]]
+    listed = ", ".join([*few, *(["others"] if len(values) > FEW_LEVELS else [])])
+    known = ", ".join(f"{shown(one.value)} is {one.name}" for one in labels.classes)
+    remedy = (
+        f"{known}; add the others to masks.classes, or say masks.classes=null if masks are of another kind; "
+        "or set masks.ignore, or masks.encoding=binary."
+    )
+    message = f"{{n}} masks hold values that stand for no class: {listed}."
+    return finding("error", "values", message, files, remedy)
 
 
 def _check_roles(charts: Sequence[Chart]) -> Iterator[Finding]:

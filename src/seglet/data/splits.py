@@ -24,6 +24,7 @@ AUTO_TEST = 0.2
 AUTO_VALIDATION = 0.15
 FEWEST_FOR_TEST = 8
 FEWEST_FOR_VALIDATION = 3
+FREED = "If groups are no patients, slides or the like: `seglet check` says how to drop them"
 RULES = (
     "Use a fraction such as 0.2, 'last 6', 'first 5', 'every 10 from 5', 'rest', 'auto', 'none', ids, "
     "patterns such as 'Image_1[1-4]*', or the path of a .txt file with one id per line."
@@ -247,7 +248,7 @@ def _drawn(
 
 def _too_few(cases: Sequence[Case], role: str) -> ConfigError:
     group = cases[0].group if cases else None
-    freed = "" if group is None else " If groups are no patients, slides or the like, say layout.group=''."
+    freed = "" if group is None else f" {FREED}."
     left = [f"case {case.id}" if group is None else f"group {group}" for case in cases[:1]]
     return ConfigError(
         f"split.{role}",
@@ -305,8 +306,8 @@ def _refuse_overlap(split: Split) -> None:
             what = f"cases {', '.join(shared[:5])}" if shared else f"groups {', '.join(groups[:5])}"
             expected = "every case, and every group, in one of them only"
             remedy = "Change one of the two rules so that they do not share them"
-            freed = "; if these are no patients, slides or the like, say layout.group: ''" if groups else ""
-            remedy = f"{remedy}{freed}. {RULES}"
+            freed = f" {FREED}." if groups else ""
+            remedy = f"{remedy}.{freed} {RULES}"
             raise ConfigError(
                 f"split.{first}, split.{second}", found=f"{what} in both", expected=expected, remedy=remedy
             )
