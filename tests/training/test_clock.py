@@ -78,3 +78,26 @@ def test_steps_ignore_the_time() -> None:
     clock = Clock(10, 1.0, 2, now=wall)
     wall.now += 10**6
     assert not clock.is_over
+
+
+def test_long_pauses_make_fewer_rounds_where_time_decides() -> None:
+    wall = Time()
+    clock = Clock(None, 100.0, 20, now=wall)
+    rounds = 0
+    while not clock.is_over:
+        clock.start_round()
+        while not clock.is_round_over(clock.step + 1):
+            wall.now += 1
+            clock.step += 1
+        wall.now += 4  # validation
+        rounds += 1
+    assert 4 <= rounds <= 7, "each is trained for four times four seconds, and validated for four"
+
+
+def test_pauses_change_nothing_where_steps_decide() -> None:
+    wall = Time()
+    clock, ends = Clock(6, 1.0, 3, now=wall), []
+    while not clock.is_over:
+        ends.append(run_round(clock))
+        wall.now += 1000
+    assert ends == [2, 4, 6]

@@ -187,7 +187,8 @@ def make_truth(
         return truth
     counts, labels = counted(case), case.labels
     truth[1] = counts
-    if (border is not None and border.peak > 0) or targets.needs_objects:
+    border = border if border is not None and border.peak > 0 else None
+    if border is not None or targets.needs_objects:
         whole = objects_of(labels, case.objects)
         objects = separate(whole, labels, targets.separation or 0)
         if border is not None:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+LONGER = 4  # times as long as the pause before it is each round trained, where time decides
+
 
 class Clock:
     """Knows what share of the training is done, and when a round and the whole are over.
@@ -17,7 +19,8 @@ class Clock:
     seconds : float
         Time of the whole training, where `steps` is None.
     rounds : int
-        Parts of about equal length, each followed by a validation.
+        Parts of about equal length, each followed by a pause for validation; where time decides and pauses
+        are long, fewer parts.
     now : callable
         Seconds from any fixed moment.
     """
@@ -31,6 +34,8 @@ class Clock:
         self._before = 0.0
         self._since = now()
         self._round_ends = 0.0
+        self._pause_began = self._since
+        self._not_before = self._since
 
     @property
     def elapsed(self) -> float:
@@ -48,7 +53,12 @@ class Clock:
         return self.stopped or self.progress >= 1.0
 
     def start_round(self) -> None:
-        """Begin a round; it ends at the next multiple of 1/rounds, so that resumed runs keep the beat."""
+        """Begin a round; it ends at the next multiple of 1/rounds, so that resumed runs keep the beat.
+
+        Where time decides, it also lasts long enough for the pause before it to have been worth while.
+        """
+        now = self._now()
+        self._not_before = now if self.steps else now + LONGER * (now - self._pause_began)
         self._round_ends = (int(self.progress * self.rounds + 1e-9) + 1) / self.rounds
 
     def is_round_over(self, step: int) -> bool:
@@ -56,7 +66,10 @@ class Clock:
 
         Asked ahead of the step: whoever loads batches does so before the last one was trained on.
         """
-        return self.stopped or self._share(step) >= min(1.0, self._round_ends)
+        self._pause_began = self._now()
+        share = self._share(step)
+        is_due = share >= self._round_ends and self._pause_began >= self._not_before
+        return self.stopped or is_due or share >= 1
 
     def resume(self, step: int, elapsed: float) -> None:
         """Go on from where an interrupted run was saved."""
