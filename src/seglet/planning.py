@@ -22,6 +22,7 @@ from seglet.losses.balance import balanced
 from seglet.metrics.protocols import Protocol, protocol_named, protocol_of_layout
 from seglet.model import ModelCard, PredictConfig
 from seglet.networks.hardware import free_memory
+from seglet.networks.registry import UNPADDED
 from seglet.patches.sources import PatchSource
 from seglet.patches.targets import BorderWeightConfig
 from seglet.preprocessing.fingerprint import CaseFacts, Fingerprint, look_at, pool_facts
@@ -184,7 +185,7 @@ def _understand(data: Path, recipe: Recipe, tell: Tell) -> tuple[Examination, La
 def _decide(facts: Sequence[CaseFacts], recipe: Recipe, reading: Reading) -> tuple[Fingerprint, Plan]:
     is_on_disk = reading == "disk"
     said = with_fitting_spacing(recipe.plan, facts) if is_on_disk else recipe.plan
-    fingerprint, is_valid = pool_facts(facts), recipe.network.kind == "unet2015"
+    fingerprint, is_valid = pool_facts(facts), recipe.network.kind in UNPADDED
     return fingerprint, make_plan(fingerprint, said, free_memory(), is_on_disk=is_on_disk, is_valid=is_valid)
 
 

@@ -20,6 +20,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {  # by kind
     "residual_unet": ResidualUNet,
 }
 
+UNPADDED = ("unet2015",)  # kinds whose output is smaller than their input
+
 
 def _kind(value: Any) -> str:
     """The kind that is said, by default the first."""

@@ -1,6 +1,5 @@
 """The U-Net with a deep residual encoder and a light decoder, for images and volumes."""
 
-import math
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -24,6 +23,7 @@ from seglet.networks.blocks import (
     pad_to_step,
     start_weights,
 )
+from seglet.preprocessing.levels import total_stride
 
 AVERAGE_POOLS: dict[int, type[nn.Module]] = {2: nn.AvgPool2d, 3: nn.AvgPool3d}
 
@@ -105,7 +105,7 @@ class ResidualUNet(nn.Module):
         self.side_heads = nn.ModuleList(
             CONVOLUTIONS[n_axes](width, n_out, 1) for width in channels[1:-1] if config.deep_supervision
         )
-        self.step = tuple(math.prod(along) for along in zip(*strides, strict=True)) or (1,) * n_axes
+        self.step = total_stride(strides, n_axes)
         start_weights(self)
         _start_as_shortcuts(self)
 

@@ -1,6 +1,5 @@
 """The U-Net of retina-unet, for small patches of fundus photographs."""
 
-import math
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -19,6 +18,7 @@ from seglet.networks.blocks import (
     logits_of,
     pad_to_step,
 )
+from seglet.preprocessing.levels import total_stride
 
 STYLE = BlockStyle(norm="none", activation="relu", dropout_at="between")
 
@@ -92,7 +92,7 @@ class RetinaPatchUNet(nn.Module):
         )
         self.head = CONVOLUTIONS[n_axes](channels[0], n_out, 1)
         self.strides = strides
-        self.step = tuple(math.prod(along) for along in zip(*strides, strict=True)) or (1,) * n_axes
+        self.step = total_stride(strides, n_axes)
         _start_like_keras(self)
 
     def forward(self, images: Tensor) -> Tensor:

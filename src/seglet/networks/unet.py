@@ -1,6 +1,5 @@
 """The U-Net with convolutions that keep the size, for images and volumes."""
 
-import math
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -27,6 +26,7 @@ from seglet.networks.blocks import (
     pad_to_step,
     start_weights,
 )
+from seglet.preprocessing.levels import total_stride
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 
@@ -125,7 +125,7 @@ class UNet(nn.Module):
             CONVOLUTIONS[n_axes](width, n_out, 1) for width in channels[1:-1] if config.deep_supervision
         )
         self.strides = strides
-        self.step = tuple(math.prod(along) for along in zip(*strides, strict=True)) or (1,) * n_axes
+        self.step = total_stride(strides, n_axes)
         start_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from seglet.core.config import Config
-from seglet.core.valid import ValidAxis
 from seglet.networks.blocks import (
     CONVOLUTIONS,
     POOLS,
@@ -19,6 +18,7 @@ from seglet.networks.blocks import (
     logits_of,
     start_weights,
 )
+from seglet.preprocessing.sizes import valid_axes
 
 STYLE = BlockStyle(norm="none", activation="relu", dropout_at="end")
 N_DROPPED = 2  # blocks with dropout: the release has it at its levels of 512 and 1024 channels
@@ -91,8 +91,7 @@ class UNet2015(nn.Module):
         )
         self.head = CONVOLUTIONS[n_axes](channels[0], n_out, 1)
         self.strides = strides
-        along = [tuple(stride[axis] for stride in strides) for axis in range(n_axes)]
-        self.axes = tuple(ValidAxis(s, k) for s, k in zip(along, zip(*kernels, strict=True), strict=True))
+        self.axes = valid_axes(strides, kernels)
         start_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:

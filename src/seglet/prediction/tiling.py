@@ -8,6 +8,7 @@ from seglet.core.errors import ConfigError
 from seglet.core.tiling import Stripe, strided_stripes, stripes, valid_stripes
 from seglet.core.valid import ValidAxis
 from seglet.model import ModelCard, PredictConfig
+from seglet.preprocessing.levels import total_stride
 
 MULTIPLE = 32  # px; windows of such sides can be halved by any 2D network here
 WINDOW, MARGIN = 512, 32  # px; of images
@@ -72,7 +73,7 @@ def tiling_of(card: ModelCard) -> Tiling:
         steps = tuple(axis.step for axis in plan.valid_axes)
         return Tiling(window, plan.margin, steps, valid=plan.valid_axes)
     if plan.mode == "3d":
-        patch, multiple = plan.patch_size, tuple(prod(along) for along in zip(*plan.strides, strict=True))
+        patch, multiple = plan.patch_size, total_stride(plan.strides, len(plan.patch_size))
         doubled = tuple(2 * n for n in patch)
         window = doubled if prod(doubled) <= MOST_VOXELS else patch
         margin = tuple(n // 4 for n in patch)
@@ -84,7 +85,7 @@ def tiling_of(card: ModelCard) -> Tiling:
         margin = (said.margin,) * len(window)
     else:
         margin = tuple(min(m, w // 4) for m, w in zip(margin, window, strict=True))
-    return Tiling(window, margin, multiple or (1,) * len(window), said.stride)
+    return Tiling(window, margin, multiple, said.stride)
 
 
 def windows_at_once(along: Sequence[Sequence[Stripe]]) -> int:
