@@ -11,6 +11,7 @@ import tifffile
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from PIL import Image as Picture
+from scipy import ndimage
 
 from seglet.core.errors import GeometryError
 from seglet.metrics.partition import (
@@ -22,7 +23,6 @@ from seglet.metrics.partition import (
     pair_counts,
 )
 from seglet.metrics.thinning import thin_borders
-from seglet.postprocessing.components import components
 
 EXPECTED = {
     "pixel_error": "pixel_error",
@@ -94,7 +94,7 @@ def test_every_threshold_of_the_worked_cases_is_met(cases: list[Path]) -> None:
 
 
 def parts_of(white: np.ndarray) -> list[np.ndarray]:
-    return [components(plane) for plane in white]
+    return [ndimage.label(plane)[0] for plane in white]
 
 
 @pytest.mark.data
