@@ -1,11 +1,12 @@
 import io
 import json
+import re
 
 import pytest
 import typer
 from rich.console import Console
 
-from seglet.console import Teller, door, print_line, print_table, show_figure
+from seglet.console import Teller, door, print_line, print_table, print_text, show_figure
 from seglet.core.errors import ConfigError, ModelError, SegletError
 from seglet.core.events import Event
 
@@ -70,6 +71,45 @@ def test_a_table_shows_every_cell(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].split() == ["name", "dice", "said"]
     assert lines[2].split() == ["a", "0.5", "[x]"]
     assert lines[2].index("0.5") > lines[1].index("dice"), "figures stand to the right"
+
+
+def plain(printed: str) -> list[str]:
+    """Lines without what makes them bold."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 40 columns."""
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("NO_COLOR", "1"), ("COLUMNS", "40")):
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_on_a_narrow_terminal_words_are_broken_and_figures_are_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [("a name of many words that is long", "0.1234", "0.1000 – 0.2000")]
+    print_table("", ("", "Pooled, all pixels", "95 % interval"), rows)
+    lines = plain(capsys.readouterr().out)
+    assert all(len(line) <= 40 for line in lines)
+    assert any("0.1234" in line and "0.1000 – 0.2000" in line for line in lines)
+    assert {"name", "of", "many", "words", "that", "is", "long"} <= set(" ".join(lines).split())
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_paragraph_is_broken_between_words_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[2] " + "word " * 30 + "end"
+    print_text(text)
+    lines = plain(capsys.readouterr().out)
+    assert len(lines) > 1 and all(len(line) <= 40 for line in lines)
+    assert " ".join(lines).split() == text.split()
+
+
+def test_a_paragraph_is_one_line_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[2] " + "word " * 60 + "end"
+    print_text(text)
+    assert capsys.readouterr().out == text + "\n"
 
 
 @pytest.mark.parametrize(

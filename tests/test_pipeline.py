@@ -315,7 +315,8 @@ def test_the_listener_hears_of_every_stage(cells: Path, tiny: tuple[str, ...], t
     told: list[Event] = []
     pipeline.train(cells, tmp_path / "run", settings=tiny, tell=told.append)
     stages = list(dict.fromkeys(event.stage for event in told))
-    assert stages == ["checking", "reading", "data", "split", "plan", "training", "threshold", "predicting"]
+    chosen = ["choosing", "temperature", "threshold"]
+    assert stages == ["checking", "reading", "data", "split", "plan", "training", *chosen, "predicting"]
 
 
 def test_probabilities_beside_masks_give_curves(cells: Path, run_folder: Path, tmp_path: Path) -> None:

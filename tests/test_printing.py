@@ -1,5 +1,6 @@
 """What commands print."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +65,12 @@ def scored(protocol: str) -> Scores:
 def test_scores_of_objects_are_printed_with_what_others_reached(capsys: pytest.CaptureFixture[str]) -> None:
     print_scores(scored("dsb2018"), "2 images")
     printed = " ".join(capsys.readouterr().out.split())
-    assert "2 images, protocol dsb2018 1" in printed
+    assert "2 images, protocol dsb2018 1: At each IoU threshold" in printed
     assert "Score of DSB 2018 0.5000 (Mean over 2 images; 95 % interval 0.000 – 1.000)" in printed
     assert "Merged 1" in printed and "Mean Dice" in printed
-    assert "Published: best of the competition: Score of DSB 2018 0.6310" in printed
+    assert "This model 0.5000 best of the competition 0.6310" in printed
+    assert "best of the competition: Caicedo et al." in printed
+    assert "Objects found, by IoU 0.50 0.55" in printed
     assert "Before comparing:" in printed
 
 
@@ -77,7 +80,8 @@ def test_the_partition_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     printed = " ".join(capsys.readouterr().out.split())
     assert scores.partition is not None
     assert f"Rand error {scores.partition['rand_error']:.4f} (Slices of 2 images pooled; 0 is best" in printed
-    assert "Published: U-Net: Rand error 0.0382, Pixel error 0.0611" in printed
+    assert "U-Net 0.0382 0.0611 0.9728 0.9866 0.000353" in printed
+    assert "all-black" in printed
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,68 @@ def test_a_truth_without_objects_says_what_is_missing(
 def test_by_pixels_nothing_is_said_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     print_scores(scored("pixels"), "2 images")
     printed = capsys.readouterr().out
-    assert "Published" not in printed and "Before comparing" not in printed
+    assert "Beside others" not in printed and "Before comparing" not in printed
+
+
+def vessels() -> Scores:
+    """Three images by the rule of CHASE_DB1, with probabilities, a field of view and a second observer."""
+    rng = np.random.default_rng(0)
+    pairs = []
+    for name in "abc":
+        truth = np.zeros((20, 24), np.uint8)
+        truth[8:11, 2:22] = truth[2:18, 5:7] = 1
+        second = np.roll(truth, 1, 0)
+        fov = np.ones(truth.shape, bool)
+        fov[:, 20:] = False
+        foreground = (0.5 * truth + 0.45 * rng.random(truth.shape)).astype(np.float32)
+        case = Sample(name, Image(np.zeros((1, 20, 24), np.uint8)), truth, fov=fov, second=second)
+        pairs.append((case, Prediction(name, (foreground > 0.5).astype(np.uint8), foreground[None])))
+    return evaluate(pairs, ("background", "vessel"), protocol_named("chasedb1"), threshold=0.5)
+
+
+def test_a_narrow_terminal_shows_every_figure_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    scores = vessels()
+    print_scores(scores, "3 images")
+    printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    tables = [line for line in printed.splitlines() if re.search(r"\d\.\d{4}( |$)", line)]
+    assert len(tables) > 15
+    assert max(map(len, printed.splitlines())) <= 80
+    assert "…" not in printed
+    mean = scores.mean["vessel"]["dice"]
+    dice = next(line for line in tables if line.startswith("Dice (F1)"))
+    for figure in (scores.pooled["vessel"]["dice"], mean.mean, mean.low, mean.high):
+        assert f"{figure:.4f}" in dice
+    assert scores.second_observer is not None
+    human = f"{scores.second_observer.pooled['vessel']['dice']:.4f}"
+    assert human in dice
+    beside = printed[printed.index("Beside others") :]
+    rows = [line.split()[0] for line in beside.splitlines() if re.search(r" \d\.\d{4}", line)]
+    assert rows[:4] == ["This", "Second", "U-Net", "LadderNet"]
+    assert human in beside
+
+
+def test_what_is_known_of_probabilities_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_scores(vessels(), "3 images")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Foreground is what has a probability above 0.5000." in printed
+    assert "Expected calibration error 0." in printed
+    assert "Centerlines of vessel" in printed
+
+
+def test_several_classes_are_an_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[1:5, 2:6, 2:6], labels[2, 3, 3] = 1, 2
+    case = Sample("a", Image(np.zeros((1, *labels.shape), np.uint8), (1.0, 1.0, 1.0), "mm"), labels)
+    scores = evaluate([(case, Prediction("a", labels))], ("rest", "liver", "tumor"), protocol_named("lits"))
+    print_scores(scores, "1 image")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "liver 1.0000 1.0000" in printed and "Surface and volume of tumor" in printed
+    assert "This model, tumor 1.0000" in printed and "best tumor of the challenge 0.7390" in printed
 
 
 def test_the_document_has_the_figures_of_objects() -> None:

@@ -5,22 +5,20 @@ import numpy as np
 import pytest
 
 from seglet.core.events import Event, quiet
-from seglet.core.image import IGNORE, Sample, StoredSample
+from seglet.core.image import Sample, StoredSample
 from seglet.data.crops import Crop, choose_crops
 from seglet.io.pixels import in_memory
-from seglet.model import Model, PredictConfig, load_model, untrained
+from seglet.model import Model, load_model, untrained
 from seglet.networks.unet2015 import UNet2015Config
 from seglet.planning import Planned, make_planned
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.recipe import read_recipe
 from seglet.scoring import (
-    chosen_for_threshold,
     predict_all,
     predict_piece,
     predict_sample,
     seconds_to_score,
-    with_threshold,
 )
 
 
@@ -58,44 +56,6 @@ def test_pixels_outside_the_field_of_view_are_background(planned: Planned, model
     assert found.labels[:20].all()
     assert found.probabilities is not None
     assert not found.probabilities[:, 20:].any()
-
-
-def test_the_threshold_beats_its_neighbors_on_the_pixels_that_count(planned: Planned, model: Model) -> None:
-    samples = [*planned.part("train"), *planned.part("validation")]
-    labels = np.array(samples[0].labels)
-    labels[:, :8] = IGNORE
-    samples[0] = replace(samples[0], labels=labels)
-    told: list[Event] = []
-    chosen = with_threshold(model, samples, told.append).card
-    engine = TorchEngine(model, "fp32")
-    counted = [np.asarray(s.labels) != IGNORE for s in samples]
-    truth = np.concatenate([np.asarray(s.labels)[c] == 1 for s, c in zip(samples, counted, strict=True)])
-    scores = np.concatenate(
-        [predict_image(s.image, model, engine)[0][c] for s, c in zip(samples, counted, strict=True)]
-    )
-    rarer = truth if truth.mean() <= 0.5 else ~truth
-
-    def rarer_dice(threshold: float) -> float:
-        above = scores > threshold
-        return dice(rarer, above if truth.mean() <= 0.5 else ~above)
-
-    others = np.quantile(scores, np.linspace(0.02, 0.98, 25))
-    assert rarer_dice(chosen.threshold) >= max(map(rarer_dice, others)) - 0.005
-    assert f"{len(samples)} training and validation images" in chosen.threshold_from
-    assert told[-1].done == told[-1].total
-
-
-def test_several_classes_need_no_threshold(planned: Planned, model: Model) -> None:
-    card = model.card.model_copy(update={"plan": model.card.plan.model_copy(update={"n_classes": 3})})
-    several = Model(model.network, card)
-    assert with_threshold(several, planned.part("train"), quiet) is several
-
-
-def test_a_threshold_that_the_recipe_says_is_not_chosen_anew(planned: Planned, model: Model) -> None:
-    card = model.card.model_copy(update={"predict": PredictConfig(threshold=0.3), "threshold": 0.3})
-    said = Model(model.network, card)
-    assert with_threshold(said, planned.part("train"), quiet) is said
-    assert chosen_for_threshold(planned.part("train"), card) == []
 
 
 def test_samples_are_predicted_one_by_one_at_their_own_size(planned: Planned, model: Model) -> None:
@@ -145,17 +105,6 @@ def test_a_window_is_predicted_with_its_surroundings(planned: Planned, model: Mo
         np.testing.assert_array_equal(read.labels, np.asarray(sample.labels)[crop.region.slices])
 
 
-def test_the_threshold_of_windows_is_that_of_their_images(planned: Planned, model: Model) -> None:
-    samples = planned.part("train")
-    crops = [crop for sample in samples for crop in on_disk(sample, 32)]
-    told: list[Event] = []
-    chosen = with_threshold(model, crops, told.append).card
-    assert chosen.threshold == pytest.approx(with_threshold(model, samples, quiet).card.threshold, abs=0.02)
-    assert f"{len(crops)} windows of training and validation images" in chosen.threshold_from
-    assert len(chosen_for_threshold(crops * 20, model.card)) == 48
-    assert len(chosen_for_threshold(samples * 20, model.card)) == 12
-
-
 def test_windows_are_told_and_cost_their_surroundings_too(planned: Planned, model: Model) -> None:
     sample = planned.part("test")[0]
     crops = on_disk(sample, 32)
@@ -163,12 +112,3 @@ def test_windows_are_told_and_cost_their_surroundings_too(planned: Planned, mode
     assert len(list(predict_all(model, crops, told.append))) == 4
     assert told[-1].message == "4 windows"
     assert seconds_to_score(model, crops * 2000) > seconds_to_score(model, [sample])
-
-
-def test_of_very_many_pixels_a_part_chooses_the_same_threshold(
-    planned: Planned, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    samples = planned.part("train")
-    exact = with_threshold(model, samples, quiet).card.threshold
-    monkeypatch.setattr("seglet.scoring.MOST_PIXELS", 1000)
-    assert with_threshold(model, samples, quiet).card.threshold == pytest.approx(exact, abs=0.1)

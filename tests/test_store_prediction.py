@@ -11,12 +11,17 @@ from numpy.typing import NDArray
 
 from seglet import pipeline, store_prediction
 from seglet.core.errors import DatasetError, GeometryError
+from seglet.core.grid import Region
 from seglet.core.image import Image
 from seglet.data.synthetic_cells import make_cells
 from seglet.io import ome_zarr
 from seglet.io.files import open_image, read_image, read_mask
 from seglet.io.listing import as_file
 from seglet.model import Model, load_model, save_model
+from seglet.postprocessing.decode import decode
+from seglet.postprocessing.settings import DecodingConfig
+from seglet.prediction.blocks import predict_planes
+from seglet.prediction.engines import TorchEngine
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +213,30 @@ def test_what_is_normalized_as_a_whole_and_fits_no_memory_is_refused_early(
         pipeline.predict(whole, [tmp_path / name], tmp_path / out)
     assert not (tmp_path / "out").exists()
     assert ome_zarr.label_names(tmp_path / "a.ome.zarr") == ()
+
+
+@pytest.mark.parametrize("method", ["components", "depth"])
+def test_objects_are_the_same_across_blocks_as_in_one_piece(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    loaded = load_model(model)
+    decoding = DecodingConfig.model_validate({"method": method, "threshold": loaded.card.threshold})
+    card = loaded.card.model_copy(update={"decoding": decoding})
+    save_model(Model(loaded.network, card), tmp_path / "model")
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    planes = np.zeros((1, *pixels.shape), np.float32)
+
+    def keep(region: Region, said: NDArray[np.float32] | None) -> None:
+        assert said is not None
+        planes[(slice(None), *region.slices)] = said
+
+    predict_planes(open_image(as_file(source)), loaded, TorchEngine(loaded), keep)
+    monkeypatch.setattr("seglet.io.axes.chunk_shape", lambda extent, side=0: (1, 16, 16))
+    monkeypatch.setattr("seglet.io.zarr_store.chunk_shape", lambda extent, side=0: (1, 16, 16))
+    (path,) = pipeline.predict(tmp_path / "model", [source], tmp_path / "out")
+    assert is_valid(path)
+    found = read_mask(as_file(path / "labels/segmentation"))
+    expected = decode(planes, decoding)
+    assert expected.max() > 3
+    np.testing.assert_array_equal(found, expected)
+    assert [one.name for one in (tmp_path / "out").iterdir()] == [path.name], "nothing is left aside"

@@ -7,11 +7,16 @@ from typing import Annotated
 import typer
 
 from seglet import __version__
+from seglet.cli_compare import compare
+from seglet.cli_measure import measure
+from seglet.cli_mesh import mesh
 from seglet.cli_model import model
+from seglet.cli_review import review
+from seglet.cli_train import train
 from seglet.cli_tune import tune
 from seglet.console import door as _door
 from seglet.console import print_json, print_line, print_table
-from seglet.core.errors import ConfigError, TrainingError
+from seglet.core.errors import TrainingError
 from seglet.options import AsJson, Data, Protocol, RecipeName, Settings
 from seglet.printing import print_finding, print_repairs, print_scores, scored_on_words, scores_document
 
@@ -96,49 +101,12 @@ def plan(
         print_line(f"Recipe: {out}   (edit it, then: seglet train {data} -o RUN --recipe {out})")
 
 
-@app.command()
-def train(
-    data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")],
-    recipe: RecipeName = "auto",
-    settings: Settings = None,
-    budget: Annotated[str | None, typer.Option(help="Time for everything: 90s, 10m, 1h30m.")] = None,
-    folds: Annotated[
-        str | None, typer.Option(help="Cross-validate in so many folds; auto leaves one out where few, none.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train a model, score it on images it has not seen, and write a report."""
-    from seglet import pipeline
-
-    with _door(as_json) as tell:
-        if resume and recipe != "auto":
-            raise ConfigError(
-                "--recipe",
-                found=recipe,
-                expected="no recipe beside --resume: an interrupted run goes on with its own",
-                remedy="Leave --recipe out; single settings can be changed with --set.",
-            )
-        said = [*(settings or []), *([] if folds is None else [f"split.folds={folds}"])]
-        trained = pipeline.train(data, out, recipe, said, budget, resume, tell)
-    if as_json:
-        places = {
-            "model": trained.run.model,
-            "report": trained.run.report,
-            "predictions": trained.run.predictions,
-        }
-        print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
-        return
-    print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
-    print_line(f"Model:  {trained.run.model}")
-    print_line(f"Masks:  {trained.run.predictions}")
-    print_line(f"Report: {trained.run.report}")
-
-
+app.command()(train)
 app.command()(tune)
+app.command()(measure)
+app.command()(mesh)
+app.command()(compare)
+app.command()(review)
 
 
 @app.command()

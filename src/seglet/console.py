@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -17,6 +18,7 @@ from seglet.core.errors import ConfigError, SegletError
 from seglet.core.events import Event
 
 PLAIN_WIDTH = 120  # of tables that no terminal limits
+FIGURE = set("0123456789.- –−")  # of numbers, intervals and what stands for none
 PLAIN_EVERY = 0.25  # share of a step's work between two plain lines
 
 
@@ -98,8 +100,11 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]
     """A short table on standard output."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, column in enumerate(columns):
-        is_figures = number > 0 and _all_figures(rows, number)
-        table.add_column(column, justify="right" if is_figures else "left", no_wrap=number == 0)
+        if number > 0 and _all_figures(rows, number):
+            header = _narrowed(column, max((len(row[number]) for row in rows), default=0))
+            table.add_column(header, justify="right", no_wrap=True)
+        else:  # words may be broken into lines, figures never
+            table.add_column(column)
     for row in rows:
         table.add_row(*(_safe(cell) for cell in row))
     console = Console(highlight=False)
@@ -113,6 +118,12 @@ def print_line(text: str) -> None:
     Console(highlight=False, soft_wrap=True).print(_safe(text))
 
 
+def print_text(text: str) -> None:
+    """A paragraph on standard output; broken between words where a terminal is too narrow."""
+    console = Console(highlight=False)
+    console.print(_safe(text), soft_wrap=not console.is_terminal)
+
+
 def print_json(document: Any) -> None:
     """Write one JSON document to standard output; nan and infinity become null."""
     sys.stdout.write(json.dumps(_without_nan(document), indent=2, ensure_ascii=False) + "\n")
@@ -124,9 +135,13 @@ def show_figure(value: Any) -> str:
 
 
 def _all_figures(rows: list[tuple[str, ...]], column: int) -> bool:
-    return all(
-        row[column] == "–" or row[column].replace(".", "", 1).replace("-", "", 1).isdigit() for row in rows
-    )
+    return all(set(row[column]) <= FIGURE for row in rows)
+
+
+def _narrowed(header: str, width: int) -> str:
+    """A header broken between its words, so that a column is no wider than its figures need."""
+    longest = max(map(len, header.split()), default=0)
+    return "\n".join(textwrap.wrap(header, max(width, longest, 1)))
 
 
 def _safe(text: str) -> str:

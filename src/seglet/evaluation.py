@@ -60,7 +60,7 @@ def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: 
             data, found="no image with a mask", expected="images and their masks", remedy="Check the path."
         )
     tell(Event("evaluating", f"{len(cases)} images"))
-    labels = model.card.labels if own else _labels_elsewhere(model, dataset, cases, told.masks, tell)
+    labels = model.card.labels if own else labels_elsewhere(model, dataset, cases, told.masks, tell)
     reading = model.card.plan.reading if own else _reading_elsewhere(model, cases, labels)
     pieces = _pieces(cases, labels, model.card.plan, reading, dataset, tell)
     pairs = predict_all(model, pieces, tell)
@@ -99,7 +99,7 @@ def _reading_elsewhere(model: Model, cases: Sequence[Case], labels: Labels) -> R
     return choose_reading(said, cases, labels, needed)
 
 
-def _labels_elsewhere(
+def labels_elsewhere(
     model: Model, dataset: Dataset, cases: Sequence[Case], masks: MaskConfig, tell: Tell
 ) -> Labels:
     """How masks of other data are written: any two values are two classes; of more, the model knows which.

@@ -1,10 +1,12 @@
 """The only hand-over between training and all that follows: one folder, safetensors and YAML, no pickle."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 from safetensors.torch import load_file, save
@@ -20,6 +22,7 @@ from seglet.networks.ensemble import Ensemble
 from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
 from seglet.patches.targets import TargetConfig
+from seglet.postprocessing.settings import DecodingConfig
 from seglet.preprocessing.plan import Plan
 
 FORMAT_VERSION = 1
@@ -109,10 +112,16 @@ class ModelCard(Config):
         How the files of an image are named where each channel has its own.
     members : int
         Networks whose probabilities are averaged; each is as `network` and `plan` say.
+    temperature : float
+        What the logits are divided by, so that probabilities are as bold as they are right.
     threshold : float
         Probability above which a pixel is foreground; for two classes.
     threshold_from : str
-        How the threshold was chosen, in words.
+        How the threshold, and the way to objects with it, was chosen, in words.
+    decoding : DecodingConfig or None
+        How probabilities become objects, at that threshold; None where objects are not told apart.
+    rules : DecodingConfig or None
+        What is filled and removed of each class, where the recipe says so and objects are not told apart.
     seams : Seams or None
         What cutting into windows changes, on one image; None where nothing is cut.
     scores : dict
@@ -129,8 +138,11 @@ class ModelCard(Config):
     predict: PredictConfig = PredictConfig()
     channels: Layout | None = None
     members: Annotated[int, Field(gt=0)] = 1
+    temperature: Annotated[float, Field(gt=0)] = 1.0
     threshold: float = 0.5
     threshold_from: str = "default"
+    decoding: DecodingConfig | None = None
+    rules: DecodingConfig | None = None
     seams: Seams | None = None
     scores: dict[str, float | None] = Field(default_factory=dict)
 
@@ -156,7 +168,7 @@ def untrained(card: ModelCard, *, seed: int = 0) -> Model:
 
 
 def ensemble_of(models: Sequence[Model]) -> Model:
-    """One model that averages the probabilities of several; its threshold is theirs, or the mean of theirs.
+    """One model that averages the probabilities of several; what was chosen for each is averaged too.
 
     Raises
     ------
@@ -173,20 +185,46 @@ def ensemble_of(models: Sequence[Model]) -> Model:
         )
     if len(models) == 1:
         return models[0]
-    changed: dict[str, Any] = {"members": sum(card.members for card in cards), "scores": {}}
+    changed: dict[str, Any] = {
+        "members": sum(card.members for card in cards),
+        "scores": {},
+        "temperature": 1.0,  # the members have their own
+    }
     if cards[0].predict.threshold is None:
-        mean = sum(card.threshold for card in cards) / len(cards)
+        mean = float(np.mean([card.threshold for card in cards]))
         changed |= {"threshold": mean, "threshold_from": f"mean of {len(cards)} models"}
-    members = [
-        member
-        for model in models
-        for member in (model.network.members if isinstance(model.network, Ensemble) else [model.network])
-    ]
-    return Model(_joined(members, cards[0]).eval(), cards[0].model_copy(update=changed))
+        if cards[0].decoding is not None:
+            changed["decoding"] = _joint_decoding([card.decoding for card in cards if card.decoding], mean)
+    members = [member for model in models for member in _members(model)]
+    networks, temperatures = zip(*members, strict=True)
+    return Model(_joined(networks, cards[0], temperatures).eval(), cards[0].model_copy(update=changed))
 
 
-def _joined(members: Sequence[nn.Module], card: ModelCard) -> Ensemble:
-    return Ensemble(members, has_distance=card.targets.kind == "distance")
+def _members(model: Model) -> list[tuple[nn.Module, float]]:
+    """The networks of a model, each with its temperature."""
+    network, temperature = model.network, model.card.temperature
+    if not isinstance(network, Ensemble):
+        return [(network, temperature)]
+    own = [temperature * float(one) for one in network.temperatures]
+    return list(zip(network.members, own, strict=True))
+
+
+def _joint_decoding(configs: Sequence[DecodingConfig], threshold: float) -> DecodingConfig:
+    """The way to objects that most members chose, with the median of their numbers."""
+    methods = Counter(config.method for config in configs)
+    most = [config for config in configs if config.method == methods.most_common(1)[0][0]]
+    medians = {
+        name: type(getattr(most[0], name))(np.median([getattr(config, name) for config in most]))
+        for name in ("smoothing", "min_size", "max_hole")
+    }
+    seeds = [config.seeds_above for config in most]
+    above = float(np.median(seeds)) if most[0].is_split else None
+    return most[0].model_copy(update={**medians, "threshold": threshold, "seed_threshold": above})
+
+
+def _joined(members: Sequence[nn.Module], card: ModelCard, temperatures: Sequence[float] = ()) -> Ensemble:
+    has_distance = card.targets.kind == "distance"
+    return Ensemble(members, has_distance=has_distance, temperatures=temperatures)
 
 
 def _sight(card: ModelCard) -> dict[str, Any]:

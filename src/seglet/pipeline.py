@@ -5,38 +5,44 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seglet.comparing import Compared, compare_runs, write_comparison
 from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.storage import write_text
 from seglet.crossvalidation import train_folds
-from seglet.data.cases import Dataset
-from seglet.data.convert import divided, require_place, write_as
 from seglet.data.datasets import open_dataset
-from seglet.data.doctor import Examination, examine, require_sound
-from seglet.data.repair import RepairLog
-from seglet.data.repair import repair as mend
+from seglet.data.doctor import Examination, examine
 from seglet.data.samples import read_sample
 from seglet.data.splits import split_to_text
 from seglet.evaluation import evaluate_model
 from seglet.io.sources import suffix_of
+from seglet.measuring import measure as measure
+from seglet.meshing import mesh as mesh
 from seglet.metrics.evaluate import Scores
 from seglet.metrics.evaluate import evaluate as score_pairs
 from seglet.metrics.scores import read_scores
 from seglet.model import Model, load_model
 from seglet.planning import Planned, choose_protocol, make_planned
+from seglet.predicted import as_truth, match_predictions
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.predictor import Predictor
+from seglet.preparing import convert as convert
+from seglet.preparing import pack as pack
+from seglet.preparing import repair as repair
+from seglet.preparing import report_findings as report_findings
 from seglet.recipe import Recipe, read_recipe, to_text
-from seglet.report.page import write_report
+from seglet.reviewing import Review
+from seglet.reviewing import review as review_images
 from seglet.run import Run, read_facts, read_run_recipe, require_page, resume_run, start_run
 from seglet.running import finish, fit_planned, read_masks, score_run, write_run_report
 from seglet.scoring import predict_all, predict_sample
-from seglet.showcase import findings_page
+from seglet.seeds import Seeds
+from seglet.seeds import train_seeds as repeat
 from seglet.store_prediction import STORES, predict_into, prediction_places
 from seglet.training.settings import seconds
 from seglet.tuning.search import Tuned, search
 from seglet.tuning.space import TuneConfig
-from seglet.writing import as_truth, match_predictions, write_prediction
+from seglet.writing import write_prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,25 +61,6 @@ def check(
     """Say what the data are and what is wrong with them."""
     chosen = read_recipe(recipe, settings)
     return examine(open_dataset(Path(data), chosen.layout), chosen.masks, tell)
-
-
-def report_findings(found: Examination, page: Path) -> Path:
-    """Write what was found about a dataset as an HTML page."""
-    return write_report(findings_page(found), page)
-
-
-def repair(found: Examination, out: Path | None = None, tell: Tell = quiet) -> RepairLog:
-    """Write a repaired copy of a dataset, and a log; the original is never touched.
-
-    Parameters
-    ----------
-    found : Examination
-        From `check`.
-    out : Path or None
-        New or empty folder; beside the dataset where None.
-    """
-    root = found.dataset.root.resolve()
-    return mend(found, out or root.with_name(f"{root.stem}_repaired"), tell)
 
 
 def plan(
@@ -117,8 +104,7 @@ def train(
         If anything is wrong with the data, the recipe or the run folder; nothing is trained then.
     """
     started = time.monotonic()
-    timed = [] if budget is None else [f"fit.budget_s={seconds(budget)}", "fit.steps=null"]
-    settings = [*timed, *settings]
+    settings = [*([] if budget is None else time_settings(budget)), *settings]
     run, chosen = _open_run(Path(out), recipe, settings, resume)
     planned = make_planned(Path(data), chosen, tell, run.written_split if resume else None)
     write_text(run.recipe, to_text(planned.recipe))
@@ -132,6 +118,28 @@ def train(
     scores = score_run(predict_all(model, scored, tell), planned, run, model.threshold)
     model = finish(run, planned, model, scores, outcome, time.monotonic() - started)
     return Trained(run, model, scores, planned.scored_on)
+
+
+def time_settings(budget: str | float) -> list[str]:
+    """The settings that a time for everything stands for."""
+    return [f"fit.budget_s={seconds(budget)}", "fit.steps=null"]
+
+
+def train_seeds(
+    data: Path | str,
+    out: Path | str,
+    n_seeds: int,
+    recipe: str | Path | Recipe = "auto",
+    settings: Iterable[str] = (),
+    resume: bool = False,
+    tell: Tell = quiet,
+) -> Seeds:
+    """Train with several seeds, each on the same split and in the time of one; see `seglet.seeds`."""
+
+    def one(folder: Path, by: str | Path | Recipe, said: Sequence[str], goes_on: bool) -> None:
+        train(data, folder, by, said, resume=goes_on, tell=tell)
+
+    return repeat(one, Path(out), n_seeds, recipe, list(settings), resume, tell)
 
 
 def tune(
@@ -230,58 +238,6 @@ def predict(
     return list(cases)
 
 
-def pack(
-    data: Path | str,
-    out: Path | str,
-    recipe: str | Path | Recipe = "auto",
-    settings: Iterable[str] = (),
-    tell: Tell = quiet,
-) -> Dataset:
-    """Put a dataset into one HDF5 file, which every use case takes in place of a folder; see `convert`."""
-    return convert(data, out, "hdf5", recipe, settings, tell)
-
-
-def convert(
-    data: Path | str,
-    out: Path | str,
-    to: str,
-    recipe: str | Path | Recipe = "auto",
-    settings: Iterable[str] = (),
-    tell: Tell = quiet,
-) -> Dataset:
-    """Write a sound dataset in another layout, with its split.
-
-    Parameters
-    ----------
-    data : Path
-        Dataset.
-    out : Path
-        New or empty folder; a new file for ``hdf5``.
-    to : str
-        ``nnunet``, ``pairs``, ``hdf5``, ``ome-zarr`` or ``ctc``.
-    recipe, settings
-        How the dataset is read and split; undivided where neither they nor the dataset say who tests.
-
-    Returns
-    -------
-    Dataset
-        What was written.
-
-    Raises
-    ------
-    SegletError
-        If anything is wrong with the data or the recipe, or `out` is in use; nothing is written then.
-    """
-    chosen = read_recipe(recipe, settings)
-    dataset = open_dataset(Path(data), chosen.layout)
-    require_place(to, dataset, Path(out))
-    found = examine(dataset, chosen.masks, tell)
-    require_sound(found)
-    dataset = divided(found.dataset, found.labels, chosen.split, tell)
-    write_as(to, dataset, found.labels, Path(out), tell)
-    return dataset
-
-
 def evaluate(
     predictions: Path | str,
     truth: Path | str,
@@ -310,6 +266,24 @@ def evaluate(
     dataset = as_truth(open_dataset(Path(truth), told.layout))
     matched = match_predictions(source, dataset, told.masks, tell)
     return score_pairs(matched, matched.truth.names, choose_protocol(protocol, dataset))
+
+
+def compare(
+    a: Path | str, b: Path | str, metric: str | None = None, out: Path | str | None = None
+) -> Compared:
+    """Say which of two runs is better on the images that both scored; see `seglet.comparing`.
+
+    Where `out` is given, compare.html and compare.json are written into that folder.
+    """
+    compared = compare_runs(Path(a), Path(b), metric)
+    if out is not None:
+        write_comparison(compared, Path(out))
+    return compared
+
+
+def review(model: Path | str, images: Sequence[Path | str], tell: Tell = quiet) -> Review:
+    """Rank images by how doubtful their predictions are; see `seglet.reviewing.review`."""
+    return review_images(Path(model), [Path(path) for path in images], tell)
 
 
 def report(folder: Path | str, tell: Tell = quiet) -> Path:

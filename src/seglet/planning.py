@@ -117,6 +117,7 @@ class Planned:
             targets=recipe.targets,
             predict=recipe.predict,
             channels=channels_anywhere(self.dataset.layout),
+            **_decoding(recipe, tells_apart=_tells_apart(self.labels, self.plan)),
             **_said_threshold(recipe.predict),
         )
 
@@ -196,6 +197,20 @@ def _said_threshold(predict: PredictConfig) -> dict[str, Any]:
     return {"threshold": predict.threshold, "threshold_from": "the recipe"}
 
 
+def _decoding(recipe: Recipe, *, tells_apart: bool) -> dict[str, Any]:
+    """What a model card says of objects before anything is fitted; without objects, of each class."""
+    said = recipe.predict.threshold
+    decoding = recipe.decoding if said is None else recipe.decoding.model_copy(update={"threshold": said})
+    if tells_apart:
+        return {"decoding": decoding}
+    return {"rules": decoding} if decoding.has_rules else {}
+
+
+def _tells_apart(labels: Labels, plan: Plan) -> bool:
+    """Whether objects are told apart: by the masks, of images that are seen whole."""
+    return labels.encoding in ("instances", "objects") and plan.reading == "memory"
+
+
 def _resolve(
     recipe: Recipe, dataset: Dataset, labels: Labels, fingerprint: Fingerprint, plan: Plan
 ) -> Recipe:
@@ -204,7 +219,7 @@ def _resolve(
     augment = recipe.patches.augment.settled(
         plan.patch_size, is_oriented=fingerprint.is_oriented, spacing=plan.steps
     )
-    tells_apart = labels.encoding in ("instances", "objects") and plan.reading == "memory"
+    tells_apart = _tells_apart(labels, plan)
     border = BorderWeightConfig() if tells_apart else BorderWeightConfig(peak=0)
     patches = {"augment": augment, "border_weight": recipe.patches.border_weight or border}
     targets = recipe.targets

@@ -4,15 +4,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seglet.console import print_line, print_table, show_figure
+from seglet.console import print_line, print_table, print_text, show_figure
 
 if TYPE_CHECKING:
     from seglet.data.findings import Finding
     from seglet.data.repair import RepairLog
     from seglet.metrics.scores import Scores
+    from seglet.report.tables import ScoreTable
     from seglet.tuning.search import Tuned
 
-SHOWN = ("dice", "iou", "f1", "sensitivity", "specificity", "precision", "accuracy", "roc_auc", "pr_auc")
 SHOWN_TRIALS = 10
 SEVERITY_STYLE = {"error": "ERROR", "warning": "warning", "note": "note"}
 
@@ -59,41 +59,46 @@ def scores_document(scores: "Scores") -> dict[str, Any]:
 
 
 def print_scores(scores: "Scores", what: str) -> None:
-    """A short table: every class pooled and as a mean over images, and the second observer beside them."""
+    """The rule, every figure with its interval, the headline, and what others reached."""
+    from seglet.report.tables import calibration_text, class_overview, further_tables, score_tables
+
+    print_text(f"{what}, protocol {scores.protocol} {scores.version}: {scores.rule}")
+    tables = score_tables(scores)
+    for table in (*(tables if len(tables) == 1 else [class_overview(scores)]), *further_tables(scores)):
+        _print_scores_of(table)
+    print_line("")
+    if scores.threshold is not None:
+        print_text(f"Foreground is what has a probability above {show_figure(scores.threshold)}.")
+    if text := calibration_text(scores):
+        print_text(text)
+    _print_mean_dice(scores)
+    _print_headline(scores)
+    _print_absence(scores)
+    _print_published(scores)
+
+
+def _print_scores_of(table: "ScoreTable") -> None:
+    """One table without columns that say nothing; how many images have a value only where that differs."""
+    from seglet.report.tables import ABSENT
+
+    columns = [k for k in range(len(table.columns)) if any(row.cells[k] != ABSENT for row in table.rows)]
+    if "Images" in table.columns:
+        place = table.columns.index("Images")
+        if len({row.cells[place] for row in table.rows}) == 1 and place in columns:
+            columns.remove(place)
+    rows = [(row.name, *(row.cells[k] for k in columns)) for row in table.rows]
+    print_line("")
+    print_table(table.name, ("", *(table.columns[k] for k in columns)), rows)
+
+
+def _print_mean_dice(scores: "Scores") -> None:
     from seglet.metrics.scores import count_images
 
-    rows = []
-    for name in scores.class_names[1:]:
-        rows.append((f"{name}, pooled", *(show_figure(scores.pooled[name][m]) for m in SHOWN)))
-        rows.append((f"{name}, mean of images", *(show_figure(scores.mean[name][m].mean) for m in SHOWN)))
-        if scores.all_pixels:
-            rows.append(
-                (f"{name}, pooled, all pixels", *(show_figure(scores.all_pixels[name][m]) for m in SHOWN))
-            )
-        if scores.second_observer:
-            pooled = scores.second_observer.pooled[name]
-            rows.append((f"{name}, second observer", *(show_figure(pooled[m]) for m in SHOWN)))
-    print_table(f"{what}, protocol {scores.protocol} {scores.version}", ("", *SHOWN), rows)
-    _print_objects(scores)
     dice = scores.mean_dice
     over = count_images(dice.n, scores.windows_of)
     has_interval = dice.low == dice.low  # nan of a single image
     interval = f" (95 % interval {dice.low:.4f} to {dice.high:.4f} over {over})" if has_interval else ""
     print_line(f"Mean Dice {dice.mean:.4f}{interval}")
-    _print_headline(scores)
-    print_line(scores.rule)
-    _print_absence(scores)
-    _print_published(scores)
-
-
-def _print_objects(scores: "Scores") -> None:
-    """Figures of objects, and of the partition into cells, where there are such."""
-    from seglet.report.tables import object_table, partition_table
-
-    for table in (object_table(scores), partition_table(scores)):
-        if table is not None:
-            rows = [(row.name, *row.cells) for row in table.rows]
-            print_table(table.name, ("", *table.columns), rows)
 
 
 def _print_headline(scores: "Scores") -> None:
@@ -115,16 +120,21 @@ def _print_absence(scores: "Scores") -> None:
 
 
 def _print_published(scores: "Scores") -> None:
-    """What others reached under the same protocol, and what to mind."""
-    from seglet.report.comparison import COMPARED, TITLES, comparison_note, rivals
+    """This model, a second observer and what others reached, side by side; and what to mind."""
+    from seglet.report.comparison import TITLES, compared_metrics, comparison_note, rivals, sources, subject
+    from seglet.report.tables import show_metric
 
-    for row in rivals(scores):
-        if row.kind == "published":
-            known = [(TITLES[m], row.figures[m]) for m in COMPARED if m in row.figures]
-            told = ", ".join(f"{title} {show_figure(figure)}" for title, figure in known)
-            print_line(f"Published: {row.label}: {told} ({row.source})")
+    rows = rivals(scores)
+    metrics = compared_metrics(rows)
+    if len(rows) > 1 and metrics:
+        cells = [(row.label, *(show_metric(m, row.figures.get(m)) for m in metrics)) for row in rows]
+        print_line("")
+        print_table(f"Beside others ({subject(scores).lower()})", ("", *(TITLES[m] for m in metrics)), cells)
+        print_line("")
+    for text in sources(rows):
+        print_text(text)
     if note := comparison_note(scores):
-        print_line(f"Before comparing: {note}")
+        print_text(f"Before comparing: {note}")
 
 
 def trials_document(tuned: "Tuned") -> dict[str, Any]:

@@ -21,6 +21,7 @@ from seglet.networks.registry import NetworkConfig
 from seglet.networks.unet import UNetConfig
 from seglet.patches.sampler import PatchConfig
 from seglet.patches.targets import TargetConfig
+from seglet.postprocessing.settings import DecodingConfig
 from seglet.preprocessing.settings import PlanConfig
 from seglet.training.settings import FitConfig
 
@@ -42,6 +43,8 @@ class Recipe(Config):
         Sizes and intensities; decided from the data where not said.
     targets : TargetConfig
         What the network learns of each pixel.
+    decoding : DecodingConfig
+        How objects come apart, where the masks tell them apart; fitted after training where not said.
     patches, network, loss, fit, predict
         Settings of each room.
     protocol : str
@@ -60,6 +63,7 @@ class Recipe(Config):
     loss: LossConfig = LossConfig()
     fit: FitConfig = FitConfig()
     predict: PredictConfig = PredictConfig()
+    decoding: DecodingConfig = DecodingConfig()
     protocol: str = "auto"
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from seglet.choosing import FIT_S, choose_outputs, pieces_to_choose_on
 from seglet.core.errors import TrainingError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Sample
@@ -15,14 +16,15 @@ from seglet.io.listing import as_file
 from seglet.io.pixels import in_memory
 from seglet.io.sources import File
 from seglet.metrics.evaluate import Prediction, Scores, evaluate
-from seglet.metrics.scores import headline, write_scores
+from seglet.metrics.scores import headline as headline_figures
+from seglet.metrics.scores import write_scores
 from seglet.model import Model, read_card, save_model, untrained
 from seglet.planning import Planned, choose_protocol, prepare_all, training_cases
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.seams import seam_error
 from seglet.report.page import write_report
 from seglet.run import Run, environment, require_page, write_facts
-from seglet.scoring import Pairs, chosen_for_threshold, seconds_to_score, with_threshold
+from seglet.scoring import Pairs, seconds_to_score
 from seglet.showcase import gather_report, seams_in_words
 from seglet.training.callbacks import read_history
 from seglet.training.fit import Outcome, Settings, fit
@@ -36,7 +38,7 @@ SAFETY = 1.3  # on the estimated time of scoring
 def fit_planned(
     planned: Planned, run: Run, ends: float, scored: Sequence[Piece], resume: bool, tell: Tell
 ) -> tuple[Model, Outcome]:
-    """Train for what scoring leaves of the time, and choose the threshold; the model is saved.
+    """Train for what scoring leaves of the time, and choose how to answer; the model is saved.
 
     Parameters
     ----------
@@ -60,8 +62,10 @@ def fit_planned(
     """
     model = untrained(planned.card(), seed=planned.recipe.fit.seed)
     shown, checked = training_cases(planned), prepare_all(planned.part("validation"), planned.plan)
-    seen = [*planned.part("train"), *planned.part("validation")]
-    reserve = REPORT_S + SAFETY * seconds_to_score(model, [*scored, *chosen_for_threshold(seen, model.card)])
+    seen, unseen = planned.part("train"), planned.part("validation")
+    looked_at = pieces_to_choose_on(seen, unseen, model.card)
+    fitting = FIT_S if looked_at and model.card.decoding else 0.0
+    reserve = REPORT_S + fitting + SAFETY * seconds_to_score(model, [*scored, *looked_at])
     budget = ends - time.monotonic()
     left = max(budget - min(reserve, LARGEST_RESERVE * budget), 1.0)
     settings = Settings(
@@ -77,7 +81,8 @@ def fit_planned(
             expected="training to go on to its end",
             remedy="Nothing is lost: add --resume to go on.",
         )
-    model = _with_seams(with_threshold(model, seen, tell), scored, tell)
+    headline = choose_protocol(planned.recipe.protocol, planned.dataset).headline
+    model = _with_seams(choose_outputs(model, seen, unseen, headline, tell), scored, tell)
     save_model(model, run.model)
     return model, outcome
 
@@ -133,7 +138,7 @@ def finish(
     run: Run, planned: Planned, model: Model, scores: Scores, outcome: Outcome | None, took_s: float
 ) -> Model:
     """Write the headline figures into the model, and the facts of the run."""
-    model = replace(model, card=model.card.model_copy(update={"scores": headline(scores)}))
+    model = replace(model, card=model.card.model_copy(update={"scores": headline_figures(scores)}))
     save_model(model, run.model)
     write_run_facts(run, planned, outcome, took_s)
     return model
@@ -161,7 +166,8 @@ def read_masks(run: Run, planned: Planned) -> list[Prediction]:
         file = as_file(require_page(path))
         image = piece.image if isinstance(piece, Crop) else in_memory(piece.image)
         frame = Frame(image, file if case is None else case.image)
-        masks.append(Prediction(piece.id, read_prediction(file, planned.labels, frame)))
+        labels, objects = read_prediction(file, planned.labels, frame)
+        masks.append(Prediction(piece.id, labels, objects=objects))
     return masks
 
 

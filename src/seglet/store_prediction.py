@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from seglet.core.errors import DatasetError, FormatError
+from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Tell, quiet
 from seglet.core.grid import Region
 from seglet.core.image import StoredImage
@@ -22,10 +23,12 @@ from seglet.io import hdf5, nrrd, ome_zarr, tiff
 from seglet.io.axes import blocks
 from seglet.io.ngff import OWN
 from seglet.io.sources import suffix_of
-from seglet.io.zarr_store import open_node, reading
+from seglet.io.zarr_store import open_node, reading, scratch_array
 from seglet.model import Model, n_outputs
-from seglet.prediction.blocks import predict_blocks
+from seglet.postprocessing.decode_blocks import Store, decode_blocks
+from seglet.prediction.blocks import predict_blocks, predict_planes
 from seglet.prediction.engines import TorchEngine
+from seglet.prediction.tiled import predict_raw
 from seglet.preprocessing.levels import BYTES_PER_VALUE
 from seglet.preprocessing.normalization import require_parts
 from seglet.reading import SHARE_OF_MEMORY, memory_of
@@ -118,6 +121,9 @@ def predict_into(path: Path, case: Case, model: Model, engine: TorchEngine, tell
 
 
 def _put_labels(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell) -> None:
+    if model.card.decoding is not None:
+        _put_objects(path, case, model, engine, tell)
+        return
     written = labels_in(path, model.card.labels)
     names = {one.value: one.name for one in written.classes if isinstance(one.value, int)}
     dtype = encode(np.zeros(1, np.uint8), written).dtype
@@ -128,11 +134,43 @@ def _put_labels(path: Path, case: Case, model: Model, engine: TorchEngine, tell:
             if values.any():  # what is never written is 0
                 canvas[region.slices] = values
 
-        if model.card.plan.resize is None and not model.card.plan.needs_whole:
+        if not _is_whole(model):
             predict_blocks(open_case(case), model, engine, write, tell)
         else:
             whole = predict_sample(read_sample(case, None), model, engine, tell).labels
             write(Region((0,) * whole.ndim, whole.shape), whole)
+
+
+def _put_objects(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell) -> None:
+    """Number the objects of an image, across all of its blocks; see `seglet.postprocessing.decode_blocks`."""
+    assert model.card.decoding is not None
+    stored = open_case(case)
+    n_planes = n_outputs(model.card) if model.card.targets.kind != "classes" else 1
+    with (
+        TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as aside,
+        ome_zarr.new_labels(path, _name(model), np.uint32, own={MADE: PREDICTION}) as canvas,
+    ):
+        axes = "zyx"[-len(stored.shape) :]
+        planes = scratch_array(Path(aside), "planes", f"c{axes}", (n_planes, *stored.shape), np.float32)
+        numbers = scratch_array(Path(aside), "numbers", axes, stored.shape, np.int32)
+
+        def keep(region: Region, said: NDArray[np.float32] | None) -> None:
+            if said is not None:  # what is never written is 0
+                planes[(slice(None), *region.slices)] = said
+
+        if not _is_whole(model):
+            predict_planes(stored, model, engine, keep, tell)
+        else:
+            keep(
+                Region((0,) * len(stored.shape), stored.shape),
+                predict_raw(stored.load(), model, engine, tell),
+            )
+        store = Store(lambda region: planes[(slice(None), *region.slices)], numbers, numbers.chunks)
+        decode_blocks(store, model.card.decoding, tell)
+        for box in blocks(stored.shape, canvas.chunks):
+            found = numbers[box]
+            if found.any():
+                canvas[box] = found.astype(np.uint32)
 
 
 def _name(model: Model) -> str:
@@ -151,10 +189,23 @@ def _is_for_store(case: Case, model: Model) -> bool:
     return is_cheap_in_parts(stored) and _is_too_large(stored, model)
 
 
+def _is_whole(model: Model) -> bool:
+    """Whether images must be seen in one piece."""
+    return model.card.plan.resize is not None or model.card.plan.needs_whole or model.card.rules is not None
+
+
 def _require_room(case: Case, model: Model) -> None:
-    """Refuse an image that does not fit the memory, if the plan cannot see it block by block."""
-    if model.card.plan.needs_whole and _is_too_large(open_case(case), model):
-        require_parts(model.card.plan)
+    """Refuse an image that does not fit the memory, if it cannot be seen block by block."""
+    needs_whole = model.card.plan.needs_whole or model.card.rules is not None
+    if not needs_whole or not _is_too_large(open_case(case), model):
+        return
+    require_parts(model.card.plan)
+    raise GeometryError(
+        str(case.image),
+        found="an image that does not fit the memory, and a model whose decoding removes or fills parts",
+        expected="an image that fits the memory, or a model without such rules",
+        remedy="Take `rules` out of the model's model.yaml, or predict a part of the image.",
+    )
 
 
 def _is_too_large(stored: StoredImage, model: Model) -> bool:

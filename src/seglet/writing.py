@@ -1,30 +1,30 @@
-"""Predictions as files, and files of any tool as predictions."""
+"""Predictions as files: how masks are named, written, and read again."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.errors import DatasetError
-from seglet.core.events import Event, Tell
-from seglet.core.image import LabelClass, Labels, Sample
-from seglet.data.cases import Case, Dataset, find_cases
-from seglet.data.datasets import labels_of, open_dataset
-from seglet.data.encodings import describe
-from seglet.data.fitting import Frame, frame_of, read_fitting
+from seglet.core.image import Encoding, LabelClass, Labels
+from seglet.data.cases import Case, find_cases
+from seglet.data.datasets import open_dataset
+from seglet.data.fitting import Frame, read_fitting
 from seglet.data.layouts import Layout, matches
-from seglet.data.masks import MaskConfig, decode, decode_objects, encode, understand_masks
-from seglet.data.samples import read_sample
+from seglet.data.masks import decode, decode_objects, encode
 from seglet.io.dicom_headers import SUFFIXES as DICOM
-from seglet.io.files import SUFFIXES, open_mask, read_probabilities, write_mask, write_probabilities
+from seglet.io.files import SUFFIXES, write_mask, write_probabilities
 from seglet.io.listing import as_file, list_files
 from seglet.io.ome_zarr import SUFFIXES as ZARR
 from seglet.io.sources import File, suffix_of
 from seglet.metrics.evaluate import Prediction
 
+Objects = NDArray[np.int32]
+
+TELLING_APART = ("instances", "objects")  # encodings of masks whose predictions number objects
 KEPT = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")  # of masks as of images
 CONTAINERS = (".h5", ".hdf5", ".hdf", ".zarr", ".ome.zarr", ".ome.tif", ".ome.tiff")
 PROBABILITIES = "_probabilities"
@@ -115,12 +115,14 @@ def write_prediction(
 ) -> Path:
     """Write a mask with the values of the user's own masks, on the grid of its image.
 
+    Objects that are told apart are numbered from 1 on.
+
     Parameters
     ----------
     path : Path
         As `mask_names` names it.
     predicted : Prediction
-        Class indexes, and probabilities.
+        Class indexes, objects, and probabilities.
     labels : Labels
         How the training masks are written.
     case : Case or None
@@ -130,16 +132,22 @@ def write_prediction(
         ``.nrrd``, ``.mha`` or ``.nii.gz``.
     """
     like = case.image if case is not None and case.page is None else None
-    written = encode(predicted.labels, labels_in(path, labels))
-    write_mask(path, written, like=like, names=labels.names)
+    is_numbered = predicted.objects is not None and suffix_of(path.name) not in DICOM
+    written = predicted.objects if is_numbered else encode(predicted.labels, labels_in(path, labels))
+    write_mask(path, np.asarray(written), like=like, names=labels.names)
     if probabilities and predicted.probabilities is not None:
-        beside = _probabilities_beside(path, predicted.labels.ndim)
+        beside = probabilities_beside(path, predicted.labels.ndim)
         write_probabilities(beside, predicted.probabilities, like=like)
     return path
 
 
-def read_prediction(file: File, labels: Labels, frame: Frame) -> NDArray[np.uint8]:
-    """Read a mask as `write_prediction` writes it: class indexes, ([z,] y, x), on the grid of its image.
+def read_prediction(file: File, labels: Labels, frame: Frame) -> tuple[NDArray[np.uint8], Objects | None]:
+    """Read a mask as `write_prediction` writes it, on the grid of its image.
+
+    Returns
+    -------
+    ([z,] y, x) uint8 array, ([z,] y, x) int32 array or None
+        Class indexes; objects, where the masks tell them apart.
 
     Raises
     ------
@@ -148,20 +156,30 @@ def read_prediction(file: File, labels: Labels, frame: Frame) -> NDArray[np.uint
     GeometryError
         If its extent is not the image's.
     """
-    values = read_fitting(file, frame, keep_colors=labels.encoding == "colors")
-    return decode(values, labels_in(Path(file.name), labels), str(file))
+    own = _numbered(labels) if labels.encoding in TELLING_APART else labels
+    return read_as(file, labels_in(Path(file.name), own), frame)
 
 
 def labels_in(mask: Path, labels: Labels) -> Labels:
-    """How a mask is written: as the training masks; DICOM-SEG numbers classes, Zarr instead of colors."""
+    """How classes are written: as the training masks; DICOM-SEG numbers them, Zarr instead of colors."""
     suffix = suffix_of(mask.name)
-    is_numbered = suffix in DICOM or (suffix in ZARR and labels.encoding == "colors")
-    if not is_numbered:
-        return labels
-    return Labels(classes=tuple(LabelClass(name=name, value=k) for k, name in enumerate(labels.names)))
+    is_by_number = suffix in DICOM or (suffix in ZARR and labels.encoding == "colors")
+    return _numbered(labels, encoding="values") if is_by_number else labels
 
 
-def _probabilities_beside(mask: Path, n_axes: int) -> Path:
+def _numbered(labels: Labels, encoding: Encoding = "instances") -> Labels:
+    classes = tuple(LabelClass(name=name, value=k) for k, name in enumerate(labels.names))
+    return Labels(classes=classes, encoding=encoding, is_numbered=encoding == "instances")
+
+
+def read_as(file: File, written: Labels, frame: Frame) -> tuple[NDArray[np.uint8], Objects | None]:
+    """Read a mask of which it is known how it is written; see `read_prediction`."""
+    values = read_fitting(file, frame, keep_colors=written.encoding == "colors")
+    return decode(values, written, str(file)), decode_objects(values, written)
+
+
+def probabilities_beside(mask: Path, n_axes: int) -> Path:
+    """Where the probabilities of a mask of so many axes stand."""
     suffix = suffix_of(mask.name)
     written = OF_VOLUMES.get(suffix, ".tif") if n_axes == 3 else ".tif"
     return mask.with_name(f"{mask.name.removesuffix(suffix)}{PROBABILITIES}{written}")
@@ -183,148 +201,3 @@ def _has_any(folder: Path, layout: Layout) -> bool:
     return any(
         matches(layout.image, [file.shown_name for file in list_files(folder) if file.suffix in SUFFIXES])
     )
-
-
-@dataclass(frozen=True)
-class Matched:
-    """Predicted masks beside the cases they belong to; read one pair at a time.
-
-    Attributes
-    ----------
-    pairs : tuple of (Case, File)
-        Each case and its mask.
-    files : frozenset of File
-        Everything that stands where the masks stand; probabilities are looked for among it.
-    truth, predicted : Labels
-        How the true and the predicted masks are written.
-    """
-
-    pairs: tuple[tuple[Case, File], ...]
-    files: frozenset[File]
-    truth: Labels
-    predicted: Labels
-
-    def __iter__(self) -> Iterator[tuple[Sample, Prediction]]:
-        for case, file in self.pairs:
-            sample = read_sample(case, self.truth)
-            frame = frame_of(sample.image, case.image, case.page)
-            indexes = read_prediction(file, self.predicted, frame)
-            probabilities = self._probabilities(file, indexes.ndim)
-            yield sample, Prediction(case.id, indexes, probabilities, self._objects(file, frame))
-
-    def _objects(self, mask: File, frame: Frame) -> NDArray[np.int32] | None:
-        """The predicted objects, where the masks tell them apart."""
-        if self.predicted.encoding != "instances":
-            return None
-        return decode_objects(read_fitting(mask, frame), self.predicted)
-
-    def _probabilities(self, mask: File, n_axes: int) -> NDArray[np.float32] | None:
-        """What stands beside the mask as `write_prediction` writes it, if anything."""
-        name = _probabilities_beside(Path(mask.name), n_axes).as_posix()
-        beside = File(mask.root, name)
-        return read_probabilities(beside) if beside in self.files else None
-
-
-def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: Tell) -> Matched:
-    """Match the masks in a folder to a dataset's cases by name.
-
-    A mask belongs to the case whose id or image name is its own name without the suffix; where the pages of
-    a stack are cases, a stack of masks of its name belongs to all of them, page by page.
-
-    Raises
-    ------
-    DatasetError
-        If nothing matches, some masks match no case, or two match the same; they are listed.
-    """
-    names = _names([case for case in dataset.cases if case.labels])
-    listed = list_files(folder)
-    files = [f for f in listed if f.suffix in SUFFIXES and not f.stem.endswith(PROBABILITIES)]
-    pairs = tuple((case, f) for f in files for case in names.get(f.stem, ()))
-    strangers = [f for f in files if f.stem not in names]
-    if strangers or not pairs:
-        shown = ", ".join(f.name for f in strangers[:10]) or "no masks at all"
-        raise DatasetError(
-            folder,
-            found=f"{len(strangers)} of {len(files)} masks named like no labelled image: {shown}",
-            expected=f"names such as {', '.join(list(names)[:3]) or 'none: the truth has no masks'}",
-            remedy="Name each mask like its image.",
-        )
-    _refuse_twice(folder, pairs)
-    _refuse_flat(pairs)
-    n_images = len({case.id for cases in names.values() for case in cases})
-    tell(Event("matching", f"{len(files)} masks for {n_images} labelled images"))
-    truth = labels_of(dataset, [case for case, _ in pairs], masks, tell)
-    predicted = _understand(pairs, truth, tell)
-    if predicted.n_classes > truth.n_classes:
-        raise DatasetError(
-            folder,
-            found=f"masks of {predicted.n_classes} classes ({describe(predicted)})",
-            expected=f"{truth.n_classes} as in the truth ({describe(truth)})",
-            remedy="Write the masks with the values of the true masks.",
-        )
-    return Matched(pairs, frozenset(listed), truth, predicted)
-
-
-def _names(cases: Sequence[Case]) -> dict[str, tuple[Case, ...]]:
-    """What a mask of each case may be called; an image name that several files share says nothing."""
-    by_stem: dict[str, list[Case]] = {}
-    for case in cases:
-        by_stem.setdefault(case.image.stem, []).append(case)
-    stacks = {stem: tuple(found) for stem, found in by_stem.items() if len({c.image for c in found}) == 1}
-    return stacks | {case.id: (case,) for case in cases}
-
-
-def _refuse_twice(folder: Path, pairs: Sequence[tuple[Case, File]]) -> None:
-    seen: dict[str, File] = {}
-    for case, file in pairs:
-        other = seen.setdefault(case.id, file)
-        if other != file:
-            raise DatasetError(
-                folder,
-                found=f"two masks of {case.id}: {other.name}, {file.name}",
-                expected="one mask for each image",
-                remedy="Take one of them out.",
-            )
-
-
-def _refuse_flat(pairs: Sequence[tuple[Case, File]]) -> None:
-    """Refuse one flat mask for all the pages of a stack."""
-    n_cases = Counter(file for _, file in pairs)
-    for case, file in pairs:
-        if n_cases[file] > 1 and len(open_mask(file).shape) == 2:
-            raise DatasetError(
-                str(file),
-                found="one mask",
-                expected=f"a stack of masks for {case.image}, or masks named like its pages: {case.id}",
-                remedy="Name each mask like its page.",
-            )
-
-
-def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -> Labels:
-    """How the predicted masks are written: like the truth where that fits, else by themselves.
-
-    Of more than two classes, only the truth's own values say which is which. Where the truth tells objects
-    apart, several values are objects.
-    """
-    if truth.n_classes > 2:
-        return truth
-    masks = [Case(id=c.id, images=(f,), labels=(f,), page=c.page) for c, f in pairs]
-    found = understand_masks(masks, MaskConfig(), tell)
-    if found.n_classes > 2 and truth.encoding in ("instances", "objects"):
-        return understand_masks(masks, MaskConfig(encoding="instances"), tell)
-    known = {c.value for c in truth.classes}
-    if (
-        truth.encoding == found.encoding
-        and {c.value for c in found.classes} <= known
-        and found.threshold is None
-    ):
-        return truth
-    return found
-
-
-def as_truth(dataset: Dataset) -> Dataset:
-    """A folder of masks alone, taken for the truth: each file is the mask of a case of its own name."""
-    if any(case.labels for case in dataset.cases):
-        return dataset
-    cases = tuple(Case(id=c.id, images=c.images, labels=(c.image,), page=c.page) for c in dataset.cases)
-    return Dataset(dataset.root, dataset.layout, cases, dataset.orphans)

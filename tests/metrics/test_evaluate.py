@@ -10,11 +10,12 @@ import pytest
 from PIL import Image as Picture
 from sklearn import metrics as sk
 
-from seglet.core.errors import DatasetError, FormatError, GeometryError
+from seglet.core.errors import DatasetError
 from seglet.core.events import Event
 from seglet.core.image import IGNORE, Image, Sample
 from seglet.metrics.curves import precision_recall_curve, roc_curve
 from seglet.metrics.evaluate import Prediction, evaluate
+from seglet.metrics.partition import PARTITION_METRICS
 from seglet.metrics.protocols import PROTOCOLS, protocol_named
 from seglet.metrics.scores import METRICS
 
@@ -240,25 +241,6 @@ def test_pairs_are_taken_one_at_a_time_and_told() -> None:
     assert [event.done for event in events] == [1, 2, 3]
 
 
-def test_misfits_name_the_image() -> None:
-    truth, prediction = pair("eye7", 0)
-    for wrong, text in (
-        (replace(prediction, labels=prediction.labels[:5]), r"eye7.*\(5, 24\).*\(20, 24\)"),
-        (replace(prediction, id="eye8"), "eye7.*eye8"),
-        (replace(prediction, probabilities=prediction.probabilities[:, :5]), r"eye7.*\(1, 5, 24\)"),
-        (replace(prediction, probabilities=np.zeros((3, *SHAPE), np.float32)), r"eye7.*\(3, 20, 24\)"),
-    ):
-        with pytest.raises(GeometryError, match=text):
-            evaluate([(truth, wrong)], NAMES, PIXELS)
-
-
-def test_nan_probability_names_the_image() -> None:
-    truth, prediction = pair("eye7", 0)
-    prediction.probabilities[0, 3, 3] = np.nan
-    with pytest.raises(FormatError, match="eye7"):
-        evaluate([(truth, prediction)], NAMES, PIXELS)
-
-
 def test_nothing_to_score_is_refused() -> None:
     with pytest.raises(DatasetError, match="no image"):
         evaluate([], NAMES, PIXELS)
@@ -372,19 +354,12 @@ def test_objects_are_not_scored_where_nobody_knows_them() -> None:
         assert scores.objects is None and scores.images[0].objects is None
 
 
-def test_predicted_objects_of_another_shape_name_the_image() -> None:
-    truth, prediction = pair("eye7", 0)
-    wrong = replace(prediction, objects=np.zeros((5, 5), np.int32))
-    with pytest.raises(GeometryError, match=r"eye7.*objects of \(5, 5\)"):
-        evaluate([(truth, wrong)], NAMES, PIXELS)
-
-
 @pytest.mark.parametrize("is_inside_first", [False, True])
 def test_a_partition_is_scored_by_the_inside_of_cells(is_inside_first: bool) -> None:
     rng = np.random.default_rng(0)
     inside = np.ones(SHAPE, bool)
     inside[:, 8] = inside[10] = False
-    proposal = np.where(inside, 0.9, 0.1) - 0.2 * rng.random(SHAPE)
+    proposal = np.where(inside, 0.9, 0.1) + 0.1 * rng.random(SHAPE) - 0.05
     names = ("interior", "membrane") if is_inside_first else ("membrane", "interior")
     foreground = (1 - proposal if is_inside_first else proposal).astype(np.float32)
     labels = (inside != is_inside_first).astype(np.uint8)
@@ -429,3 +404,119 @@ def test_objects_of_real_nuclei_are_scored_as_two_loops_over_masks_do(data_folde
         matched = [sum(value > k / 20 for value in best) for k in range(10, 20)]
         expected = np.mean([tp / (n + m - tp) for tp in matched])
         assert scores.objects["dsb"].mean == pytest.approx(expected)
+
+
+def test_probabilities_of_two_classes_are_held_against_the_truth() -> None:
+    truth, prediction = pair("a", 0)
+    both = evaluate([(truth, prediction), pair("b", 1)], NAMES, PIXELS)
+    assert both.calibration is not None
+    assert sum(one.count for one in both.calibration.bins) == 2 * truth.labels.size
+    exact = replace(prediction, probabilities=truth.labels[None].astype(np.float32))
+    right = evaluate([(truth, exact)], NAMES, PIXELS).calibration
+    assert right is not None and right.ece == 0
+    wrong = replace(prediction, probabilities=1 - exact.probabilities)
+    opposite = evaluate([(truth, wrong)], NAMES, PIXELS).calibration
+    assert opposite is not None and opposite.ece == 1
+
+
+def test_only_counted_pixels_are_held_against_probabilities() -> None:
+    truth, prediction = pair("a", 0, fov=left_half())
+    found = evaluate([(truth, prediction)], NAMES, PIXELS).calibration
+    assert found is not None and sum(one.count for one in found.bins) == left_half().sum()
+
+
+def test_calibration_needs_two_classes_and_all_probabilities() -> None:
+    truth, prediction = pair("b", 1)
+    some = [pair("a", 0), (truth, replace(prediction, probabilities=None))]
+    assert evaluate(some, NAMES, PIXELS).calibration is None
+    planes = np.full((3, *SHAPE), 1 / 3, np.float32)
+    three = replace(prediction, probabilities=planes)
+    assert evaluate([(truth, three)], ("b", "c", "d"), PIXELS).calibration is None
+
+
+def test_vessels_have_centerlines_and_so_has_the_second_observer() -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[9:12, 2:22] = 1
+    cut = labels.copy()
+    cut[:, 10:14] = 0
+    scores = evaluate([(sample("a", labels, second=cut), Prediction("a", labels))], NAMES, DRIVE)
+    assert scores.shapes is not None and scores.second_observer is not None
+    assert scores.shapes["vessel"]["cldice"].mean == 1
+    other = scores.second_observer.shapes
+    assert other is not None
+    assert other["vessel"]["centerline_precision"].mean == 1
+    assert 0.5 < other["vessel"]["centerline_sensitivity"].mean < 1
+    assert evaluate([pair("a", 0)], NAMES, PIXELS).shapes is None
+
+
+def test_centerlines_outside_the_field_of_view_do_not_count() -> None:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[9:12, 2:22] = 1
+    fov = left_half()
+    predicted = np.where(fov, labels, 0).astype(np.uint8)
+    scores = evaluate([(sample("a", labels, fov=fov), Prediction("a", predicted))], NAMES, DRIVE)
+    assert scores.shapes is not None and scores.shapes["vessel"]["cldice"].mean == 1
+
+
+def volume(labels: np.ndarray, **more: object) -> Sample:
+    return Sample("a", Image(np.zeros((1, *labels.shape), np.uint8), **more), labels)
+
+
+def test_surfaces_are_measured_in_mm_by_the_spacing_of_each_case() -> None:
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[1:5, 2:6, 2:6] = 1
+    moved = np.roll(labels, 1, 0)
+    for unit, spacing in (("mm", (3.0, 1.0, 1.0)), ("um", (3000.0, 1000.0, 1000.0))):
+        case = volume(labels, spacing=spacing, unit=unit)
+        scores = evaluate([(case, Prediction("a", moved))], ("rest", "liver"), protocol_named("lits"))
+        assert scores.shapes is not None
+        found = {name: interval.mean for name, interval in scores.shapes["liver"].items()}
+        assert found["max_distance"] == pytest.approx(3)
+        assert found["truth_volume"] == pytest.approx(64 * 3)
+        assert found["rvd"] == 0
+        assert found["voe"] == pytest.approx(1 - scores.images[0].classes["liver"]["iou"])
+
+
+def test_without_a_spacing_there_are_no_distances() -> None:
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[1:5, 2:6, 2:6] = 1
+    scores = evaluate([(volume(labels), Prediction("a", labels))], ("rest", "liver"), protocol_named("lits"))
+    assert scores.shapes is not None
+    found = scores.shapes["liver"]
+    assert (found["assd"].n, found["truth_volume"].n, found["voe"].mean) == (0, 0, 0)
+
+
+def test_a_class_that_both_lack_is_right_by_the_rule_of_organs_and_left_out_by_that_of_pixels() -> None:
+    labels = np.zeros((6, 8, 8), np.uint8)
+    pairs = [(volume(labels, spacing=(1.0, 1.0, 1.0), unit="mm"), Prediction("a", labels))]
+    organs, pixels = (evaluate(pairs, ("rest", "tumor"), protocol_named(name)) for name in ("lits", "pixels"))
+    assert organs.mean["tumor"]["dice"].mean == organs.mean_dice.mean == 1
+    assert organs.shapes is not None
+    assert organs.shapes["tumor"]["voe"].mean == 0
+    assert organs.shapes["tumor"]["assd"].n == 0
+    assert math.isnan(organs.pooled["tumor"]["dice"])  # of all cases together there is nothing to overlap
+    assert pixels.mean["tumor"]["dice"].n == 0
+
+
+def test_a_class_that_one_lacks_is_wrong_and_has_no_distance() -> None:
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[2, 3, 3] = 1
+    case = volume(labels, spacing=(1.0, 1.0, 1.0), unit="mm")
+    nothing = Prediction("a", np.zeros_like(labels))
+    scores = evaluate([(case, nothing)], ("rest", "tumor"), protocol_named("lits"))
+    assert scores.shapes is not None
+    found = scores.shapes["tumor"]
+    assert (scores.mean["tumor"]["dice"].mean, found["voe"].mean, found["rvd"].mean) == (0, 1, -1)
+    assert found["hd95"].n == 0
+
+
+def test_all_six_figures_of_the_challenge_come_with_their_thresholds() -> None:
+    inside = np.ones(SHAPE, np.uint8)
+    inside[:, 8] = 0
+    names = ("membrane", "interior")
+    scores = evaluate([(sample("a", inside), Prediction("a", inside))], names, protocol_named("isbi2012"))
+    assert scores.partition is not None
+    assert set(PARTITION_METRICS) < set(scores.partition)
+    assert {"warping_error", "splits_mergers"} <= set(PARTITION_METRICS)
+    assert all(f"{name}_threshold" in scores.partition for name in PARTITION_METRICS)
+    assert scores.partition["warping_error"] == scores.partition["splits_mergers"] == 0

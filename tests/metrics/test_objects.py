@@ -2,15 +2,20 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from seglet.core.errors import GeometryError
-from seglet.metrics.instances import overlaps
+from seglet.metrics.instances import PRECISIONS, overlaps, panoptic_quality, precision_at
 from seglet.metrics.objects import COUNTS, IMAGE_METRICS, ObjectTally, image_figures
 from seglet.metrics.statistics import Interval
 
 THREE = np.array([[1, 1, 0, 2, 2, 0, 3]])
 MERGED = np.array([[1, 1, 1, 1, 1, 0, 3]])
 NOTHING = np.zeros((1, 7), int)
+MAPS = arrays(np.int32, (5, 6), elements=st.integers(0, 4))
+POOLED = (*PRECISIONS, "pq", "sq", "rq")
 
 
 def mean_of(figure: Interval | float) -> float:
@@ -26,6 +31,36 @@ def test_figures_of_one_image_by_hand() -> None:
     assert found["f1_50"] == 2 / 5
     assert found["seg"] == pytest.approx((0.4 + 0.4 + 1) / 3)
     assert (found["merges"], found["splits"], found["missed"]) == (1, 0, 0)
+    assert (found["pq"], found["sq"]) == (pytest.approx(2 / 5), 1)
+
+
+@given(st.lists(st.tuples(MAPS, MAPS), min_size=1, max_size=4))
+def test_pooled_figures_are_those_of_one_large_image(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    tally = ObjectTally()
+    for number, (truth, predicted) in enumerate(pairs):
+        tally.add(str(number), truth, predicted)
+    found = tally.summary()
+    assert found is not None
+    apart = [
+        np.concatenate([one + 5 * k * (one > 0) for k, one in enumerate(s)]) for s in zip(*pairs, strict=True)
+    ]
+    whole = overlaps(*apart)
+    expected = {**precision_at(whole), **panoptic_quality(whole)._asdict()}
+    if not whole.n_truth + whole.n_predicted:
+        expected = dict.fromkeys(POOLED, math.nan)
+    assert {name: found[name] for name in POOLED} == pytest.approx(expected, nan_ok=True)
+
+
+@given(MAPS, MAPS, st.permutations(range(1, 5)))
+def test_figures_keep_their_range_and_do_not_depend_on_numbers(
+    truth: np.ndarray, predicted: np.ndarray, numbers: list[int]
+) -> None:
+    found = image_figures(overlaps(truth, predicted))
+    renamed = image_figures(overlaps(np.array([0, *numbers])[truth], predicted))
+    assert renamed == pytest.approx(found, nan_ok=True)
+    assert all(math.isnan(found[name]) or 0 <= found[name] <= 1 for name in IMAGE_METRICS)
+    perfect = image_figures(overlaps(truth, truth))
+    assert all(math.isnan(perfect[name]) or perfect[name] == 1 for name in IMAGE_METRICS)
 
 
 def test_images_are_averaged_objects_are_pooled() -> None:
@@ -80,7 +115,8 @@ def test_without_objects_and_without_images() -> None:
     assert found is not None
     assert mean_of(found["dsb"]) == 1
     assert math.isnan(mean_of(found["seg"]))
-    pooled = found["ap_50"], found["merges_per_object"]
+    assert math.isnan(figures["pq"]) and math.isnan(figures["sq"])
+    pooled = (*(found[name] for name in POOLED), found["merges_per_object"])
     assert all(isinstance(value, float) and math.isnan(value) for value in pooled)
 
 

@@ -1,63 +1,31 @@
 """Scores of partitions: by hand, and against the worked cases of the challenge's own implementation."""
 
-import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
-from PIL import Image as Picture
-from scipy import ndimage
 
+from isbi2012_cases import FOLDERS, each_case, read_case
 from seglet.core.errors import GeometryError
 from seglet.metrics.partition import (
+    N_WARPED,
     PARTITION_METRICS,
     THRESHOLDS,
     PartitionTally,
-    information_score,
     interior_class,
-    pair_counts,
 )
-from seglet.metrics.thinning import thin_borders
 
 EXPECTED = {
     "pixel_error": "pixel_error",
     "rand_error": "rand_error",
     "v_rand": "v_rand_thinned",
     "v_info": "v_info_thinned",
+    "warping_error": "warping_error_min",
+    "splits_mergers": "min_splits_mergers",
 }
-
-
-@pytest.fixture(scope="module")
-def cases(data_folder: Path) -> list[Path]:
-    """Folders of worked cases, beside the real images."""
-    found = sorted((data_folder.parent / "oracles" / "isbi2012").glob("*/expected.json"))
-    if not found:
-        pytest.skip(f"no worked cases beside {data_folder}")
-    return [path.parent for path in found]
-
-
-def read(path: Path) -> np.ndarray:
-    if path.suffix == ".tif":
-        return tifffile.imread(path)
-    with Picture.open(path) as picture:
-        return np.asarray(picture)
-
-
-def worked(cases: list[Path]) -> Iterator[tuple[dict[str, object], np.ndarray, np.ndarray, np.ndarray]]:
-    """Each case with its truth, proposal and basins at 0.5, as (z, y, x)."""
-    for folder in cases:
-        case = json.loads((folder / "expected.json").read_text())
-        shape = case["shape_slices_h_w"]
-        names = [case["files"][key] for key in ("label", "proposal", "thinned_t05")]
-        truth, proposal, basins = (read(folder / name).reshape(shape) for name in names)
-        if proposal.dtype == np.uint8:
-            proposal = (proposal * (1 / 255)).astype(np.float32)
-        yield case, truth > 0, proposal, basins
 
 
 def squares() -> np.ndarray:
@@ -68,41 +36,48 @@ def squares() -> np.ndarray:
 
 
 @pytest.mark.data
-def test_every_worked_case_of_the_challenge_is_met(cases: list[Path]) -> None:
-    assert len(cases) == 46
-    for case, truth, proposal, _ in worked(cases):
-        tally = PartitionTally()
-        for number in range(len(truth)):
-            tally.add(truth[number], proposal[number])
-        found = tally.figures()
-        for ours, theirs in EXPECTED.items():
-            assert found[ours] == pytest.approx(case["expected"][theirs], abs=1e-9), (case["case"], ours)
+def test_all_worked_cases_are_there(data_folder: Path) -> None:
+    assert len(FOLDERS) == 46, data_folder
 
 
+@each_case
 @pytest.mark.data
-def test_every_threshold_of_the_worked_cases_is_met(cases: list[Path]) -> None:
-    for case, truth, proposal, _ in worked(cases):
-        detail = case["detail"]
-        assert tuple(detail["thresholds_0_to_1.0"]) == THRESHOLDS
-        for threshold, row in zip(THRESHOLDS, detail["rand_error"]["per_threshold"], strict=True):
-            cells, predicted = parts_of(truth), parts_of(proposal.astype(float) > threshold)
-            counts = [pair_counts(*both) for both in zip(cells, predicted, strict=True)]
-            if all(one.truth for one in counts):  # whole numbers, which the challenge's own code rounds
-                assert sum(one.both for one in counts) == round(row["tp"])
-                assert sum(one.predicted - one.both for one in counts) == round(row["fp"])
-                assert sum(one.truth - one.both for one in counts) == round(row["fn"])
+def test_all_six_figures_of_the_worked_cases_are_met(folder: Path) -> None:
+    case = read_case(folder)
+    whole, by_slice = PartitionTally(), PartitionTally()
+    whole.add(case.truth, case.proposal)
+    for plane, values in zip(case.truth, case.proposal, strict=True):
+        by_slice.add(plane, values)
+    found = whole.figures()
+    assert found == by_slice.figures()
+    for ours, theirs in EXPECTED.items():
+        assert found[ours] == pytest.approx(case.expected[theirs], abs=1e-9), ours
 
 
-def parts_of(white: np.ndarray) -> list[np.ndarray]:
-    return [ndimage.label(plane)[0] for plane in white]
-
-
+@each_case
 @pytest.mark.data
-def test_dams_of_the_worked_cases_are_met_pixel_by_pixel(cases: list[Path]) -> None:
-    for case, _, proposal, basins in worked(cases):
-        for values, expected in zip(proposal, basins, strict=True):
-            thinned = thin_borders(values.astype(float) > 0.5)
-            np.testing.assert_array_equal(thinned == 0, expected == 0, str(case["case"]))
+def test_every_threshold_of_the_worked_cases_is_met(folder: Path) -> None:
+    case = read_case(folder)
+    detail = case.detail
+    tally = PartitionTally()
+    tally.add(case.truth, case.proposal)
+    assert tuple(detail["thresholds_0_to_1.0"]) == THRESHOLDS
+    assert tuple(detail["thresholds_0_to_0.9"]) == THRESHOLDS[:N_WARPED]
+    expected = {
+        "pixel_error": [1 - row["f"] for row in detail["pixel_error"]["per_threshold"]],
+        "rand_error": [1 - row["f"] for row in detail["rand_error"]["per_threshold"]],
+        "v_rand": detail["v_rand_thinned"]["per_threshold_macro_f"],
+        "v_info": detail["v_info_thinned"]["per_threshold"],
+        "warping_error": detail["warping_classic"]["per_threshold_0_to_1.0"][:N_WARPED],
+        "splits_mergers": [
+            (mergers + splits) / case.truth.size
+            for mergers, splits, *_ in detail["splits_mergers"]["counts_r20_pixels"]
+        ],
+    }
+    for name, found in tally.at_thresholds().items():
+        if not case.is_degenerate:
+            assert found == pytest.approx(expected[name], abs=1e-9), name
+    assert tally.at_thresholds()["warping_error"][5] == pytest.approx(case.expected["warping_error_at_0_5"])
 
 
 def test_thresholds_are_added_up_as_in_the_challenge() -> None:
@@ -115,28 +90,8 @@ def test_a_perfect_proposal_has_no_error() -> None:
     tally = PartitionTally()
     tally.add(squares(), squares().astype(np.float32))
     found = tally.figures()
-    assert [found[name] for name in PARTITION_METRICS] == pytest.approx([0, 0, 1, 1])
+    assert [found[name] for name in PARTITION_METRICS] == pytest.approx([0, 0, 1, 1, 0, 0])
     assert all(found[f"{name}_threshold"] in THRESHOLDS for name in PARTITION_METRICS)
-
-
-def test_a_merge_counted_by_hand() -> None:
-    cells = np.array([[1, 1, 0, 2, 2]])
-    merged = np.array([[1, 1, 1, 1, 1]])
-    counts = pair_counts(cells, merged)
-    assert (counts.both, counts.truth, counts.predicted) == (8, 8, 16)  # 2² + 2², 4²
-    assert counts.f_score == pytest.approx(2 * 0.5 * 1 / 1.5)
-    assert information_score(cells, merged) == 0
-
-
-def test_a_split_and_a_border_counted_by_hand() -> None:
-    cells = np.array([[1, 1, 1, 1, 0, 2, 2]])
-    split = np.array([[1, 0, 2, 2, 0, 3, 3]])
-    counts = pair_counts(cells, split)
-    assert (counts.both, counts.truth, counts.predicted) == (10, 20, 10)  # 1 + 1 (border alone) + 4 + 4
-    assert counts.f_score == pytest.approx(2 * 0.5 / 1.5)
-    shares = np.array([1, 1, 2, 2]) / 6
-    guess, truth = -np.sum(shares * np.log(shares)), -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3))
-    assert information_score(cells, split) == pytest.approx(2 * (truth / guess) / (1 + truth / guess))
 
 
 def test_slices_are_pooled_and_a_volume_is_its_slices() -> None:
@@ -159,7 +114,8 @@ def test_only_counted_pixels_count() -> None:
     tally = PartitionTally()
     tally.add(truth, proposal, counted)
     found = tally.figures()
-    assert (found["pixel_error"], found["rand_error"]) == pytest.approx((0, 0))
+    names = ("pixel_error", "rand_error", "warping_error", "splits_mergers")
+    assert [found[name] for name in names] == pytest.approx([0, 0, 0, 0])
 
 
 def test_a_slice_without_interior_scores_as_in_the_challenge() -> None:
@@ -169,6 +125,33 @@ def test_a_slice_without_interior_scores_as_in_the_challenge() -> None:
     found = tally.figures()
     assert found["rand_error"] == 1
     assert (found["v_rand"], found["v_info"]) == pytest.approx((0.5, 0.5))
+
+
+def test_an_all_black_proposal_has_no_splits_nor_mergers() -> None:
+    tally = PartitionTally()
+    tally.add(squares(), np.zeros((9, 9), np.float32))
+    found = tally.figures()
+    assert found["splits_mergers"] == 0
+    assert found["warping_error"] == 4 / 81  # of each cell one pixel stays
+    assert found["rand_error"] > 0.5
+
+
+def test_a_merger_and_a_split_counted_by_hand() -> None:
+    proposal = squares().astype(np.float32)
+    proposal[2, 4] = 1  # a gap in a wall of the truth
+    proposal[6, 5:] = 0  # a wall that the truth has not
+    tally = PartitionTally()
+    tally.add(squares(), proposal)
+    found = tally.figures()
+    assert found["splits_mergers"] == found["warping_error"] == 2 / 81
+
+
+def test_warping_has_fewer_thresholds() -> None:
+    assert PartitionTally().at_thresholds() == {}
+    tally = PartitionTally()
+    tally.add(squares(), squares().astype(np.float32))
+    lengths = {name: len(values) for name, values in tally.at_thresholds().items()}
+    assert lengths == dict.fromkeys(PARTITION_METRICS, 11) | {"warping_error": 10, "splits_mergers": 10}
 
 
 def test_nothing_counted_is_nan() -> None:

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seglet.metrics.curves import precision_recall_curve, roc_curve
 from seglet.metrics.pixel_lists import PixelList, PixelLists
@@ -54,3 +56,12 @@ def test_inside_and_outside_are_joined_class_by_class() -> None:
     lists.left_out[0].add(truth[30:], scores[30:])
     (both,) = lists.everywhere()
     assert both.curves()[0] == roc_curve(truth, scores)
+
+
+@given(st.permutations(range(5)))
+def test_curves_do_not_depend_on_the_order_of_images(order: list[int]) -> None:
+    truth, scores = halves()
+    pixels = PixelList()
+    for part in order:
+        pixels.add(truth[part::5], scores[part::5])
+    assert pixels.curves() == (roc_curve(truth, scores), precision_recall_curve(truth, scores))

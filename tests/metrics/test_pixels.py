@@ -142,3 +142,39 @@ def test_dice_of_nothing_is_nan() -> None:
     assert math.isnan(dice(nothing, nothing))
     assert math.isnan(iou(nothing, nothing))
     assert dice(nothing, ~nothing) == iou(nothing, ~nothing) == 0
+
+
+@given(labels, st.integers(0, 2**32 - 1), st.permutations(range(3)))
+def test_scores_keep_their_range_and_do_not_depend_on_the_order_of_classes(
+    truth: np.ndarray, seed: int, order: list[int]
+) -> None:
+    predicted = np.random.default_rng(seed).integers(0, 3, truth.shape).astype(np.uint8)
+    numbers = np.array(order, np.uint8)
+    matrix = confusion_matrix(truth, predicted, 3)
+    renamed = confusion_matrix(numbers[truth], numbers[predicted], 3)
+    for index in range(3):
+        scores = class_scores(matrix, index)
+        assert class_scores(renamed, order[index]) == pytest.approx(scores, nan_ok=True)
+        for metric, value in scores.items():
+            assert math.isnan(value) or (-1 if metric == "mcc" else 0) <= value <= 1
+
+
+@given(labels, st.integers(0, 2**32 - 1))
+def test_truth_and_prediction_change_places(truth: np.ndarray, seed: int) -> None:
+    predicted = np.random.default_rng(seed).integers(0, 3, truth.shape).astype(np.uint8)
+    there = class_scores(confusion_matrix(truth, predicted, 3), 1)
+    back = class_scores(confusion_matrix(predicted, truth, 3), 1)
+    for metric in ("dice", "iou", "f1", "accuracy", "mcc"):
+        assert back[metric] == pytest.approx(there[metric], nan_ok=True)
+    assert back["sensitivity"] == pytest.approx(there["precision"], nan_ok=True)
+    for score in (dice, iou):
+        there_back = score(truth == 1, predicted == 1), score(predicted == 1, truth == 1)
+        assert there_back[0] == pytest.approx(there_back[1], nan_ok=True)
+
+
+@given(labels)
+def test_a_perfect_prediction_scores_one(truth: np.ndarray) -> None:
+    for index in np.unique(truth).tolist():
+        scores = class_scores(confusion_matrix(truth, truth, 3), index)
+        assert all(value == 1 or (math.isnan(value) and (truth == index).all()) for value in scores.values())
+        assert dice(truth == index, truth == index) == iou(truth == index, truth == index) == 1

@@ -29,6 +29,22 @@ def test_retina_protocols_pool_the_pixels_inside_the_field_of_view(name: str) ->
     assert "field of view" in protocol.rule
 
 
+@pytest.mark.parametrize("name", ["drive", "chasedb1", "stare", "hrf"])
+def test_vessels_have_centerlines(name: str) -> None:
+    assert protocol_named(name).shape == "centerlines"
+
+
+def test_organs_are_measured_in_mm_and_a_changed_rule_is_a_new_version() -> None:
+    lits = protocol_named("lits")
+    assert (lits.version, lits.shape, lits.is_absence_right) == ("2", "surfaces", True)
+    assert f"{lits.tolerance_mm:g} mm" in lits.rule
+    assert "Dice of 1" in lits.rule
+
+
+def test_the_challenge_of_membranes_warns_of_its_own_figure() -> None:
+    assert "all-black" in protocol_named("isbi2012").rule
+
+
 def test_plain_protocol_averages_images() -> None:
     assert not protocol_named("pixels").pooled_first
 
@@ -57,9 +73,16 @@ def test_published_figures_are_the_ones_on_record() -> None:
     assert chase["IterNet"] == {"roc_auc": 0.9851, "f1": 0.8073}
     assert protocol_named("dsb2018").published[0].figures == {"dsb": 0.631}
     em = protocol_named("isbi2012").published[0]
-    assert em.figures == {"rand_error": 0.0382, "pixel_error": 0.0611, "v_rand": 0.9728, "v_info": 0.9866}
+    assert em.figures == {
+        "splits_mergers": 0.000353,
+        "rand_error": 0.0382,
+        "pixel_error": 0.0611,
+        "v_rand": 0.9728,
+        "v_info": 0.9866,
+    }
     assert [row.figures["seg"] for row in protocol_named("ctc-seg").published] == [0.9203, 0.7756]
-    assert [row.figures["dice"] for row in protocol_named("lits").published] == [0.963, 0.944]
+    lits = [(row.of_class, row.figures["dice"]) for row in protocol_named("lits").published]
+    assert lits[:4] == [("liver", 0.963), ("liver", 0.944), ("tumor", 0.739), ("tumor", 0.539)]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from seglet.metrics.scores import (
     read_scores,
     write_scores,
 )
+from seglet.metrics.shapes import shape_metrics
 from seglet.metrics.statistics import Interval
 
 
@@ -108,14 +109,15 @@ def test_pooled_figures_that_do_not_exist_are_null_and_read_back(
 def test_scores_written_before_there_were_objects_are_read(tmp_path: Path, scores: Scores) -> None:
     path = write_scores(scores, tmp_path)
     old = json.loads(path.read_text())
-    for key in ("headline", "objects", "partition"):
+    for key in ("headline", "objects", "partition", "shapes", "calibration"):
         del old[key]
     for image in old["images"]:
-        del image["objects"]
+        del image["objects"], image["shapes"]
     path.write_text(json.dumps(old))
     again = read_scores(path)
     assert (again.headline, again.objects, again.partition) == ("dice", None, None)
-    assert again.images[0].objects is None
+    assert (again.shapes, again.calibration) == (None, None)
+    assert again.images[0].objects is again.images[0].shapes is None
 
 
 def test_the_headline_figures_have_what_the_protocol_asks_for(scores: Scores, object_scores: Scores) -> None:
@@ -129,9 +131,29 @@ def test_the_headline_figures_have_what_the_protocol_asks_for(scores: Scores, ob
         "pooled_iou",
         "pooled_roc_auc",
         "pooled_pr_auc",
+        "ece",
     }
     parted = scores.model_copy(update={"headline": "rand_error", "partition": {"rand_error": 0.25}})
     assert leading_figure(parted) == "rand_error" and headline(parted)["rand_error"] == 0.25
+
+
+def test_figures_of_shapes_are_written_and_read_back(tmp_path: Path) -> None:
+    pairs = []
+    for name in ("a", "empty"):
+        labels = np.zeros((4, 6, 7), np.uint8)
+        labels[1:3, 2:5, 2:5] = name == "a"
+        case = Sample(name, Image(np.zeros((1, 4, 6, 7), np.uint8), (2.0, 1.0, 1.0), "mm"), labels)
+        pairs.append((case, Prediction(name, np.roll(labels, 1, 1))))
+    scores = evaluate(pairs, ("rest", "liver"), protocol_named("lits"))
+    again = read_scores(write_scores(scores, tmp_path))
+    assert again.model_dump_json() == scores.model_dump_json()
+    assert again.shapes is not None and again.shapes["liver"]["assd"].n == 1
+    assert headline(scores)["max_distance"] == 1
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [*shape_metrics(protocol_named("lits"))]
+    assert list(rows[0]) == ["image", "class", *METRICS, "n_pixels", *names]
+    assert (float(rows[0]["truth_volume"]), float(rows[0]["hd95"]), rows[1]["hd95"]) == (36, 1, "")
 
 
 def test_nothing_is_left_aside(tmp_path: Path, scores: Scores) -> None:

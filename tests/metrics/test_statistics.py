@@ -1,6 +1,7 @@
 """The bootstrap interval of a mean over images."""
 
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -98,3 +99,17 @@ def test_windows_of_a_single_image_have_no_interval() -> None:
 def test_images_of_one_window_each_are_images(values: list[float]) -> None:
     names = [str(number) for number in range(100, 100 + len(values))]
     assert bootstrap_mean(values, names, n_draws=50) == bootstrap_mean(values, n_draws=50)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.randoms())
+def test_the_order_of_images_changes_no_mean(values: list[float], random: Random) -> None:
+    shuffled = random.sample(values, len(values))
+    one, other = bootstrap_mean(values, n_draws=20), bootstrap_mean(shuffled, n_draws=20)
+    assert other.mean == pytest.approx(one.mean)
+    assert min(values) - 1e-12 <= one.low and one.high <= max(values) + 1e-12
+
+
+@given(st.floats(0, 1), st.integers(2, 20))
+def test_images_that_agree_leave_no_doubt(value: float, n: int) -> None:
+    found = bootstrap_mean([value] * n, n_draws=20)
+    assert (found.mean, found.low, found.high) == pytest.approx((value, value, value))

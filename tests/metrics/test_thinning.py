@@ -1,9 +1,21 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from isbi2012_cases import each_case, read_case
 from seglet.metrics.thinning import thin_borders
+
+
+@each_case
+@pytest.mark.data
+def test_dams_of_the_worked_cases_are_met_pixel_by_pixel(folder: Path) -> None:
+    case = read_case(folder)
+    for values, expected in zip(case.proposal.astype(float), case.basins, strict=True):
+        np.testing.assert_array_equal(thin_borders(values > 0.5) == 0, expected == 0)
 
 
 def test_a_thick_border_becomes_a_line() -> None:

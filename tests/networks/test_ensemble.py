@@ -64,3 +64,25 @@ def test_the_distance_channel_is_a_mean_of_its_own(k: int) -> None:
     torch.testing.assert_close(torch.sigmoid(found[:, -1:]), distances)
     alone = Ensemble([Says(logits[:, :-1]) for logits in each])(torch.zeros(1, 1, 3, 4))
     torch.testing.assert_close(found[:, :-1], alone)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_each_member_has_its_temperature(k: int) -> None:
+    torch.manual_seed(0)
+    first, second = torch.nn.Conv2d(1, k, 1), torch.nn.Conv2d(1, k, 1)
+    images = torch.randn(2, 1, 4, 5)
+    together = Ensemble([first, second], temperatures=[0.5, 3.0])
+
+    def said(logits: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(logits) if k == 1 else torch.softmax(logits, 1)
+
+    expected = (said(first(images) / 0.5) + said(second(images) / 3.0)) / 2
+    assert torch.allclose(said(together(images)), expected, atol=1e-6)
+
+
+def test_a_temperature_leaves_distances_alone() -> None:
+    torch.manual_seed(0)
+    member, images = torch.nn.Conv2d(1, 2, 1), torch.randn(1, 1, 3, 3)
+    warm = Ensemble([member], has_distance=True, temperatures=[2.0])(images)
+    assert torch.allclose(warm[:, :1], member(images)[:, :1] / 2, atol=1e-6)
+    assert torch.allclose(warm[:, 1:], member(images)[:, 1:], atol=1e-6)

@@ -8,7 +8,8 @@ import torch
 
 from seglet.model import Model, ModelCard
 from seglet.patches.targets import TargetConfig
-from seglet.prediction.outputs import class_probabilities, raw_planes
+from seglet.postprocessing.settings import DecodingConfig
+from seglet.prediction.outputs import answer, calibrated, class_probabilities, raw_planes
 
 MakeModel = Callable[..., Model]
 LOGITS = torch.tensor([0.5, -1.0, 2.0, 0.3]).reshape(1, 4, 1, 1)
@@ -51,3 +52,37 @@ def test_probabilities_of_classes(card: Callable[[str], ModelCard]) -> None:
     np.testing.assert_allclose(class_probabilities(raw, card("borders")).ravel(), [0.8])
     np.testing.assert_allclose(class_probabilities(raw, card("distance")).ravel(), [0.2, 0.5])
     np.testing.assert_allclose(class_probabilities(raw[1:], card("distance")).ravel(), [0.5])
+
+
+def test_what_the_recipe_says_is_removed_of_each_class(card: Callable[[str], ModelCard]) -> None:
+    raw = np.zeros((3, 6, 12), np.float32)
+    raw[0] = 0.2
+    raw[1, 1:4, 1:5] = raw[1, 5, 8] = raw[2, 1:3, 8:11] = 0.8
+    ruled = card("classes").model_copy(update={"rules": DecodingConfig(keep="largest")})
+    plan = ruled.plan.model_copy(update={"n_classes": 3})
+    labels, probabilities, objects = answer(raw, ruled.model_copy(update={"plan": plan}))
+    assert (labels == 1).sum() == 12
+    assert (labels == 2).sum() == 6
+    assert labels[5, 8] == 0
+    assert probabilities is raw
+    assert objects is None
+
+
+def test_objects_and_foreground_are_the_same_pixels(card: Callable[[str], ModelCard]) -> None:
+    raw = np.zeros((1, 6, 12), np.float32)
+    raw[0, 1:4, 1:5] = raw[0, 5, 8] = 0.8
+    apart = card("classes").model_copy(update={"decoding": DecodingConfig(method="components", min_size=2)})
+    labels, _, objects = answer(raw, apart)
+    assert objects is not None
+    assert objects.max() == 1
+    np.testing.assert_array_equal(labels, objects > 0)
+    assert labels.sum() == 12
+
+
+def test_a_temperature_leaves_distances_as_they_are(card: Callable[[str], ModelCard]) -> None:
+    raw = np.array([[[0.8]], [[0.8]]], np.float32)
+    warm = card("distance").model_copy(update={"temperature": 2.0})
+    found = calibrated(raw, warm)
+    assert found is raw
+    odds = (0.8 / 0.2) ** 0.5
+    np.testing.assert_allclose(found.ravel(), [odds / (1 + odds), 0.8], rtol=1e-6)

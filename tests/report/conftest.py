@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from seglet.data.findings import Finding
+from seglet.metrics.calibration import Calibration, ReliabilityBin
 from seglet.metrics.curves import Curve
-from seglet.metrics.scores import METRICS, ImageScores, Scores
+from seglet.metrics.scores import METRICS, ImageScores, ObserverScores, Scores
 from seglet.metrics.statistics import Interval
 from seglet.report.content import AugmentationPreview, Example, ReportContent, WeightPreview
 
@@ -28,19 +29,60 @@ def two_class_scores() -> Scores:
 
 @pytest.fixture
 def object_scores(scores: Scores) -> Scores:
-    """The same four images by the rule of the Data Science Bowl, with objects but no pooled AP."""
+    """The same four images by the rule of the Data Science Bowl, with objects."""
     means = {"dsb": around(0.4), "f1_50": around(0.6), "seg": around(0.5)}
     counts = {"n_truth": 9, "n_predicted": 8, "n_matched": 5, "missed": 1, "merges": 3, "splits": 2}
-    objects = {**means, "ap_50": math.nan, **counts, "merges_per_object": 1 / 3}
+    quality = {"pq": 0.35, "sq": 0.7, "rq": 0.5}
+    precision = {f"ap_{k}": 0.8 - k / 200 for k in range(50, 100, 5)}
+    objects = {**means, **quality, **precision, **counts, "merges_per_object": 1 / 3}
     return scores.model_copy(update={"protocol": "dsb2018", "headline": "dsb", "objects": objects})
 
 
 @pytest.fixture
 def parted_scores(scores: Scores) -> Scores:
     """The same four images by the rule of ISBI 2012."""
-    figures = {"rand_error": 0.05, "pixel_error": 0.08, "v_rand": 0.95, "v_info": 0.97}
+    cells = {"rand_error": 0.05, "pixel_error": 0.08, "v_rand": 0.95, "v_info": 0.97}
+    figures = {**cells, "warping_error": 0.00123, "splits_mergers": 0.000456}
     thresholds = {f"{name}_threshold": 0.4 for name in figures}
     update = {"protocol": "isbi2012", "headline": "rand_error", "partition": {**figures, **thresholds}}
+    return scores.model_copy(update=update)
+
+
+@pytest.fixture
+def organ_scores(two_class_scores: Scores) -> Scores:
+    """Liver and tumor by the rule of LiTS, the tumor in two of three cases."""
+    surface = {"assd": around(1.2), "hd95": around(4.5), "truth_volume": around(1500), "voe": around(0.2)}
+    fewer = {name: interval.model_copy(update={"n": 2}) for name, interval in surface.items()}
+    shapes = {"liver": surface, "tumor": {**fewer, "voe": around(0.4)}}
+    images = tuple(
+        image.model_copy(update={"shapes": {name: {"hd95": 4.5, "assd": 1.2} for name in shapes}})
+        for image in two_class_scores.images
+    )
+    return two_class_scores.model_copy(update={"protocol": "lits", "shapes": shapes, "images": images})
+
+
+@pytest.fixture
+def vessel_scores(scores: Scores) -> Scores:
+    """The vessels with centerlines, a second observer and a calibration."""
+    lines = {"cldice": around(0.8), "centerline_precision": around(0.9)}
+    observer = ObserverScores(
+        n_images=4,
+        pooled=scores.pooled,
+        mean=scores.mean,
+        shapes={"vessel": {**lines, "cldice": around(0.7)}},
+    )
+    bins = (
+        ReliabilityBin(probability=0.1, share=0.05, count=1000),
+        ReliabilityBin(probability=math.nan, share=math.nan, count=0),
+        ReliabilityBin(probability=0.9, share=0.8, count=10),
+    )
+    update = {
+        "protocol": "chasedb1",
+        "pooled_first": True,
+        "shapes": {"vessel": lines},
+        "second_observer": observer,
+        "calibration": Calibration(ece=0.0505, bins=bins),
+    }
     return scores.model_copy(update=update)
 
 

@@ -11,6 +11,7 @@ from seglet.report.comparison import (
     headline,
     ladder,
     rivals,
+    sources,
     subject,
 )
 from seglet.report.tables import score_tables
@@ -170,7 +171,10 @@ def test_without_objects_dice_stands_in_front(object_scores: Scores):
 
 @pytest.mark.parametrize(
     ("protocol", "metrics"),
-    [("object_scores", ("dsb",)), ("parted_scores", ("rand_error", "pixel_error", "v_rand", "v_info"))],
+    [
+        ("object_scores", ("dsb",)),
+        ("parted_scores", ("rand_error", "pixel_error", "v_rand", "v_info", "splits_mergers")),
+    ],
 )
 def test_published_figures_stand_beside_in_their_own_terms(
     protocol: str, metrics: tuple[str, ...], request: pytest.FixtureRequest
@@ -184,10 +188,36 @@ def test_published_figures_stand_beside_in_their_own_terms(
     assert {step.label for step in steps[1:]} <= {row.label for row in PROTOCOLS[scores.protocol].published}
 
 
-def test_a_mean_over_images_is_compared_with_means(scores: Scores):
-    rows = rivals(scores.model_copy(update={"protocol": "lits"}))
+def test_a_mean_over_images_is_compared_with_means_of_its_class(organ_scores: Scores):
+    rows = rivals(organ_scores)
+    assert [row.label for row in rows if row.kind == "model"] == ["This model, liver", "This model, tumor"]
     assert round(rows[0].figures["dice"], 6) == 0.81  # the mean, not the pooled 0.8
-    assert [row.figures["dice"] for row in rows[1:]] == [0.963, 0.944]
+    assert [row.figures["dice"] for row in rows if row.kind == "published"] == [0.963, 0.944, 0.739, 0.539]
+    assert compared_metrics(rows) == ("dice",)
+    assert comparison_note(organ_scores) == PROTOCOLS["lits"].comparability
+
+
+def test_a_class_that_nobody_published_is_not_compared(scores: Scores):
+    vessel = scores.model_copy(update={"protocol": "lits"})
+    assert [row.kind for row in rivals(vessel)] == ["model"]
+    assert comparison_note(vessel) == ""
+    pooled, mean = {"Liver": scores.pooled["vessel"]}, {"Liver": scores.mean["vessel"]}
+    update = {"class_names": ("rest", "Liver"), "pooled": pooled, "mean": mean}
+    assert rivals(vessel.model_copy(update=update))[0].label == "This model"
+    assert len(rivals(vessel.model_copy(update=update))) == 3
+
+
+def test_a_source_is_told_once_for_all_of_its_rows(retina: Scores):
+    told = sources(rivals(retina))
+    assert told[0].startswith("U-Net; LadderNet: Zhuang")
+    assert len(told) == len({row.source for row in PROTOCOLS["chasedb1"].published})
+
+
+def test_unknown_spacing_is_why_there_are_no_distances(organ_scores: Scores):
+    assert absence_note(organ_scores) == ""
+    nothing = {"truth_volume": organ_scores.mean_dice.model_copy(update={"n": 0, "mean": math.nan})}
+    shapes = {"liver": {**(organ_scores.shapes or {})["liver"], **nothing}}
+    assert absence_note(organ_scores.model_copy(update={"shapes": shapes})).startswith("No distances")
 
 
 def test_people_are_scored_by_pixels_alone(object_scores: Scores):

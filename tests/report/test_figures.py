@@ -9,12 +9,15 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from seglet.metrics.calibration import Calibration, ReliabilityBin
 from seglet.metrics.curves import Curve
 from seglet.report.figures import (
     heat_picture,
+    iou_diagram,
     learning_curves,
     picture_uri,
     precision_recall_diagram,
+    reliability_diagram,
     roc_diagram,
     score_strip,
 )
@@ -124,3 +127,21 @@ def test_a_picture_survives_as_data_uri_and_is_scaled_down():
     decoded = np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(data)))).astype(int)
     assert decoded.shape == (150, 450, 3)
     assert np.abs(decoded - (200, 30, 90)).max() <= 3
+
+
+def test_the_reliability_diagram_shows_the_bins_that_have_pixels():
+    bins = tuple(
+        ReliabilityBin(probability=value, share=value, count=count)
+        for value, count in ((0.1, 1000), (math.nan, 0), (0.9, 1))
+    )
+    svg = reliability_diagram(Calibration(ece=0.25, bins=bins))
+    assert {"Reliability", "calibration error 0.250", "as it should be"} <= set(texts(svg))
+    assert svg.count("fill: var(--series-1)") == 2
+    nothing = reliability_diagram(Calibration(ece=0.0, bins=bins[1:2]))
+    assert "fill: var(--series-1)" not in nothing
+
+
+def test_objects_are_drawn_over_the_iou_that_they_need():
+    svg = iou_diagram((0.5, 0.75, 0.95), (0.8, 0.5, 0.1))
+    assert {"Objects found", "IoU that a match needs"} <= set(texts(svg))
+    assert svg.count("<use") == 3

@@ -176,6 +176,26 @@ def test_a_partition_has_a_table(content: ReportContent, parted_scores: Scores):
     assert "U-Net 0.0382 0.0611 0.9728 0.9866" in text
 
 
+def test_shapes_and_calibration_are_on_the_page(
+    content: ReportContent, organ_scores: Scores, vessel_scores: Scores
+):
+    organs = Page(render(replace(content, scores=organ_scores, class_names=organ_scores.class_names)))
+    assert "Surface and volume of tumor Figure Mean 95 % interval Images" in organs.text
+    assert "This model, tumor 0.6100" in organs.text
+    vessels = Page(render(replace(content, scores=vessel_scores)))
+    assert "Centerlines of vessel" in vessels.text
+    assert "Expected calibration error 0.0505" in vessels.text
+    labels = [svg["aria-label"] for svg in vessels.all("svg")]
+    assert "Share of true foreground by predicted probability" in labels
+    objects = Page(render(replace(content, scores=organ_scores.model_copy(update={"shapes": None}))))
+    assert "Surface and volume" not in objects.text
+
+
+def test_objects_have_a_curve(content: ReportContent, object_scores: Scores):
+    labels = [svg["aria-label"] for svg in Page(render(replace(content, scores=object_scores))).all("svg")]
+    assert "Average precision of objects by IoU threshold" in labels
+
+
 def test_examples_go_from_worst_to_best_and_nan_is_a_dash(content: ReportContent):
     text = render(content)
     places = [text.index(f"<span>case_{note}</span>") for note in ("worst", "median", "best")]

@@ -3,19 +3,32 @@ import math
 import pytest
 
 from seglet.metrics.scores import Scores
+from seglet.metrics.shapes import SHAPE_METRICS
+from seglet.metrics.statistics import Interval
 from seglet.report.tables import (
     METRICS,
     OBJECTS,
     PARTITION,
+    SHAPES,
+    calibration_text,
     class_overview,
+    further_tables,
     has_absent,
     image_dice,
     image_rows,
     object_table,
     partition_table,
+    precision_by_iou,
+    precision_table,
     score_tables,
+    shape_tables,
+    show_metric,
     show_number,
 )
+
+
+def around(value: float) -> Interval:
+    return Interval(mean=value, low=0.55, high=0.85, n=3, n_absent=1)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +90,79 @@ def test_objects_have_a_row_per_figure(object_scores: Scores):
     assert [row.name for row in table.rows] == [title for title, _ in OBJECTS.values()]
     cells = {row.name: row.cells for row in table.rows}
     assert cells["Score of DSB 2018"] == ("0.4100", "0.5500 – 0.8500")
-    assert cells["AP at IoU 0.5"] == ("–", "–")
+    assert cells["AP at IoU 0.5"] == ("0.5500", "–")
     assert cells["Merged"] == ("3", "–")
+    old = {name: figure for name, figure in (object_scores.objects or {}).items() if name != "pq"}
+    without = object_table(object_scores.model_copy(update={"objects": {**old, "ap_50": math.nan}}))
+    assert without is not None
+    assert [row.name for row in without.rows if row.name in ("Panoptic quality", "SQ")] == ["SQ"]
+    assert next(row for row in without.rows if row.name == "AP at IoU 0.5").cells == ("–", "–")
+
+
+def test_precision_is_written_by_threshold(object_scores: Scores):
+    thresholds, values = precision_by_iou(object_scores)
+    assert thresholds == tuple(k / 20 for k in range(10, 20))
+    assert values[0] == 0.55 and values[-1] == pytest.approx(0.325)
+    table = precision_table(object_scores)
+    assert table is not None
+    assert table.columns[0] == "0.50" and table.columns[-1] == "0.95"
+    assert table.rows[0].cells[0] == "0.550"
+    old = {name: f for name, f in (object_scores.objects or {}).items() if not name.startswith("ap_")}
+    only = object_scores.model_copy(update={"objects": {**old, "ap_50": 0.5}})
+    assert precision_table(only) is None
+    assert precision_by_iou(object_scores.model_copy(update={"objects": None})) == ((), ())
+
+
+def test_shapes_have_a_table_per_class_with_their_units(organ_scores: Scores):
+    liver, tumor = shape_tables(organ_scores)
+    assert (liver.name, tumor.name) == ("Surface and volume of liver", "Surface and volume of tumor")
+    cells = {row.name: row.cells for row in tumor.rows}
+    assert cells["ASSD, mm"] == ("1.2100", "0.5500 – 0.8500", "2")
+    assert cells["VOE"][2] == "3"
+    assert cells["True volume, mm³"][0] == "1500"
+    nothing = {"assd": around(math.nan).model_copy(update={"n": 0}), "voe": around(0.5)}
+    (table,) = shape_tables(organ_scores.model_copy(update={"shapes": {"liver": nothing}}))
+    assert [row.name for row in table.rows] == ["VOE"]
+
+
+def test_a_second_observer_has_shapes_too(vessel_scores: Scores):
+    (table,) = shape_tables(vessel_scores)
+    assert table.name == "Centerlines of vessel"
+    assert table.columns[-1] == "Second observer"
+    assert table.rows[0].cells == ("0.8100", "0.5500 – 0.8500", "3", "0.7100")
+
+
+def test_every_shape_has_a_title():
+    assert set(SHAPES) == set(SHAPE_METRICS)
+
+
+def test_the_calibration_is_a_sentence(scores: Scores, vessel_scores: Scores):
+    assert calibration_text(scores) == ""
+    assert calibration_text(vessel_scores).startswith("Expected calibration error 0.0505:")
+    unknown = vessel_scores.calibration.model_copy(update={"ece": math.nan})
+    assert calibration_text(vessel_scores.model_copy(update={"calibration": unknown})) == ""
+
+
+def test_a_figure_has_the_digits_that_it_needs():
+    assert show_metric("splits_mergers", 0.000353) == "0.000353"
+    assert show_metric("n_truth", 12.0) == "12"
+    assert show_metric("dice", 0.91234) == "0.9123"
+    assert show_metric("dice", None) == "–"
+
+
+def test_images_show_what_their_protocol_is_about(organ_scores: Scores):
+    titles, rows = image_rows(organ_scores)
+    assert titles[-2:] == ("ASSD, mm", "HD95, mm")
+    assert rows[0].values[-2:] == (1.2, 4.5)
+
+
+def test_further_tables_are_all_that_are_not_of_pixels(
+    scores: Scores, object_scores: Scores, parted_scores: Scores, organ_scores: Scores
+):
+    assert further_tables(scores) == ()
+    assert [table.name for table in further_tables(object_scores)] == ["Objects", "Objects found, by IoU"]
+    assert [table.name for table in further_tables(parted_scores)] == ["Partition into cells"]
+    assert len(further_tables(organ_scores)) == 2
 
 
 def test_a_partition_has_its_thresholds(parted_scores: Scores):

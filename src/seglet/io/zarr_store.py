@@ -39,6 +39,11 @@ def new_array(group: Any, name: str, letters: str, shape: tuple[int, ...], dtype
     )
 
 
+def scratch_array(folder: Path, name: str, letters: str, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """Make an array for numbers that fit no memory, 0 where nothing is written."""
+    return new_array(open_group(folder, 3), name, letters, shape, dtype)
+
+
 def has_chunks(array: Any, axes: Axes, box: Box) -> bool:
     """Whether any chunk of a box of spatial slices is on disk; chunks that were never written are not."""
     sides = array.shards or array.chunks

@@ -13,6 +13,9 @@ from seglet.metrics.statistics import Number
 
 MOST_POINTS = 400  # a drawn curve shows no more
 Floats = NDArray[np.float64]
+Keys = NDArray[np.uint32] | NDArray[np.int64]
+
+_INFINITY = np.float32(np.inf)
 
 
 class Curve(Config):
@@ -69,7 +72,7 @@ class RankedPixels:
 
 
 def rank_pixels(truth: NDArray[np.bool_], scores: NDArray[np.floating]) -> RankedPixels:
-    """Sort foreground and background apart, and count where each foreground score falls among the background.
+    """Sort all pixels by score once, foreground after background of the same score.
 
     Parameters
     ----------
@@ -78,25 +81,27 @@ def rank_pixels(truth: NDArray[np.bool_], scores: NDArray[np.floating]) -> Ranke
     scores : float array of the same shape
         Higher means foreground; compared as float32; finite.
     """
-    flat = np.asarray(scores, np.float32).ravel()
-    is_positive = np.asarray(truth, bool).ravel()
-    positive, negative = np.sort(flat[is_positive]), np.sort(flat[~is_positive])
-    first = np.flatnonzero(np.concatenate([[True], positive[1:] != positive[:-1]])[: len(positive)])
-    distinct = positive[first]
-    first_tie, after_ties = (np.searchsorted(negative, distinct, side) for side in ("left", "right"))
-    none = np.array([-np.inf], np.float32)
-    lower_positive = np.concatenate([none, distinct])[:-1]
-    lower_negative = np.concatenate([none, negative])[first_tie]
+    flat = np.asarray(scores, np.float32).ravel() + np.float32(0)  # a copy, in which -0 is 0
+    lowest, highest = float(flat.min(initial=np.inf)), float(flat.max(initial=-np.inf))
+    keys = _sorted_keys(flat, np.asarray(truth, bool).ravel(), lowest)
+    places = np.flatnonzero(keys & keys.dtype.type(1))
+    n_positive, n_negative = len(places), len(keys) - len(places)
+    of_positive = keys[places]
+    first = np.flatnonzero(np.concatenate([[True], of_positive[1:] != of_positive[:-1]])[:n_positive])
+    distinct, place = of_positive[first], places[first]
+    ties = _ties(keys, distinct, place)
+    lower = place - ties - 1  # the last pixel of a lower score, if there is one
+    below = np.where(lower < 0, -_INFINITY, _scores_of(keys[np.maximum(lower, 0)]))
     return RankedPixels(
-        scores=distinct[::-1],
-        below=np.maximum(lower_positive, lower_negative)[::-1],
-        tp=(len(positive) - first)[::-1],
-        fp=(len(negative) - first_tie)[::-1],
-        ties=(after_ties - first_tie)[::-1],
-        n_positive=len(positive),
-        n_negative=len(negative),
-        lowest=float(flat.min(initial=np.inf)),
-        highest=float(flat.max(initial=-np.inf)),
+        scores=_scores_of(distinct)[::-1],
+        below=below[::-1],
+        tp=(n_positive - first)[::-1],
+        fp=(n_negative - (place - first - ties))[::-1],
+        ties=ties[::-1],
+        n_positive=n_positive,
+        n_negative=n_negative,
+        lowest=lowest,
+        highest=highest,
     )
 
 
@@ -128,19 +133,23 @@ def precision_recall_curve(truth: NDArray[np.bool_], scores: NDArray[np.floating
 
 def roc_of(ranked: RankedPixels) -> Curve:
     """Trace the receiver operating characteristic of pixels that are already ranked."""
-    if not (ranked.n_positive and ranked.n_negative):
+    n_positive, n_negative = ranked.n_positive, ranked.n_negative
+    if not (n_positive and n_negative):
         return _no_curve()
     new = np.diff(ranked.tp, prepend=0)
-    beaten = ranked.n_negative - ranked.fp + ranked.ties / 2  # Mann-Whitney: a tie counts half
-    area = float(np.sum(new * beaten)) / ranked.n_positive / ranked.n_negative
+    beaten = n_negative - ranked.fp + ranked.ties / 2  # Mann-Whitney: a tie counts half
+    area = float(np.sum(new * beaten)) / n_positive / n_negative
+    kept = _at_even_steps(ranked.fp / n_negative + ranked.tp / n_positive, (MOST_POINTS - 2) // 2)
+    scores, tp, fp = ranked.scores[kept], ranked.tp[kept], ranked.fp[kept]
     # each score has two corners: before its pixels are added, and after
-    fp = np.stack([ranked.fp - ranked.ties, ranked.fp], axis=1).ravel()
-    tp = np.stack([ranked.tp - new, ranked.tp], axis=1).ravel()
-    above = np.nextafter(ranked.scores, np.float32(np.inf))
-    thresholds = np.stack([above, ranked.scores], axis=1).ravel().astype(float)
-    x = np.concatenate([[0], fp, [ranked.n_negative]]) / ranked.n_negative
-    y = np.concatenate([[0], tp, [ranked.n_positive]]) / ranked.n_positive
-    return _drawn(x, y, np.concatenate([[_above(ranked.highest)], thresholds, [ranked.lowest]]), area)
+    corners = (fp - ranked.ties[kept], fp), (tp - new[kept], tp), (np.nextafter(scores, _INFINITY), scores)
+    x, y, thresholds = (np.stack(pair, axis=1).ravel().astype(float) for pair in corners)
+    return _drawn(
+        np.concatenate([[0], x, [n_negative]]) / n_negative,
+        np.concatenate([[0], y, [n_positive]]) / n_positive,
+        np.concatenate([[_above(ranked.highest)], thresholds, [ranked.lowest]]),
+        area,
+    )
 
 
 def precision_recall_of(ranked: RankedPixels) -> Curve:
@@ -150,10 +159,12 @@ def precision_recall_of(ranked: RankedPixels) -> Curve:
     precision = ranked.tp / (ranked.tp + ranked.fp)
     recall = ranked.tp / ranked.n_positive
     area = float(np.sum(np.diff(recall, prepend=0) * precision))
+    along = recall + np.cumsum(np.abs(np.diff(precision, prepend=1)))
+    kept = _at_even_steps(along, MOST_POINTS - 1)
     return _drawn(
-        np.concatenate([[0], recall]),
-        np.concatenate([[1], precision]),
-        np.concatenate([[_above(ranked.highest)], ranked.scores]),
+        np.concatenate([[0], recall[kept]]),
+        np.concatenate([[1], precision[kept]]),
+        np.concatenate([[_above(ranked.highest)], ranked.scores[kept]]),
         area,
     )
 
@@ -221,19 +232,54 @@ _BEST_BY: dict[str, Callable[[RankedPixels], Floats]] = {
 }
 
 
+def _sorted_keys(scores: NDArray[np.float32], truth: NDArray[np.bool_], lowest: float) -> Keys:
+    """Sort whole numbers in the order of the scores, whose last bit is the truth; `scores` is overwritten.
+
+    The bits of a float that is not negative, read as a whole number, have its order; of a negative one all
+    but the sign must be turned. Without a sign, 31 bits and the truth fit in 32, which sort twice as fast.
+    """
+    bits = scores.view(np.int32)
+    keys: Keys = bits.view(np.uint32)
+    if lowest < 0:
+        keys = _turned(bits).astype(np.int64)
+    keys <<= keys.dtype.type(1)
+    keys |= truth
+    keys.sort()
+    return keys
+
+
+def _scores_of(keys: Keys) -> NDArray[np.float32]:
+    return _turned((keys >> keys.dtype.type(1)).astype(np.int32)).view(np.float32)
+
+
+def _turned(bits: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Turn all bits but the sign of negative floats, there and back."""
+    return bits ^ ((bits >> 31) & np.int32(2**31 - 1))
+
+
+def _ties(keys: Keys, distinct: Keys, place: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count background pixels of the same score: they stand just before the foreground pixel at `place`."""
+    ties = np.zeros(len(place), np.int64)
+    of_background = distinct - distinct.dtype.type(1)
+    has_ties = np.flatnonzero((keys[np.maximum(place - 1, 0)] == of_background) & (place > 0))
+    ties[has_ties] = place[has_ties] - np.searchsorted(keys, of_background[has_ties])
+    return ties
+
+
 def _above(score: float) -> float:
-    return float(np.nextafter(np.float32(score), np.float32(np.inf)))
+    return float(np.nextafter(np.float32(score), _INFINITY))
 
 
 def _no_curve() -> Curve:
     return Curve(x=(), y=(), thresholds=(), area=math.nan)
 
 
+def _at_even_steps(along: Floats, most: int) -> NDArray[np.int64]:
+    """Choose rows at even steps of the curve's length, always the first and the last; all if they are few."""
+    if len(along) <= most:
+        return np.arange(len(along))
+    return np.unique(np.searchsorted(along, np.linspace(along[0], along[-1], most)))
+
+
 def _drawn(x: Floats, y: Floats, thresholds: Floats, area: float) -> Curve:
-    """Keep points at even steps along the curve, always the first and the last."""
-    along = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    if len(x) > MOST_POINTS:
-        kept = np.unique(np.searchsorted(along, np.linspace(0, along[-1], MOST_POINTS - 1)))
-        kept = np.union1d(kept, [len(x) - 1])
-        x, y, thresholds = x[kept], y[kept], thresholds[kept]
     return Curve(x=tuple(x.tolist()), y=tuple(y.tolist()), thresholds=tuple(thresholds.tolist()), area=area)

@@ -1,18 +1,32 @@
 """Scores of objects, from how many pixels each object of the truth shares with each predicted one."""
 
+import math
 from dataclasses import dataclass
-from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.errors import ConfigError, GeometryError
+from seglet.metrics.compiled import compiled
 
 THRESHOLDS = tuple(k / 20 for k in range(10, 20))  # 0.50, 0.55 … 0.95: Data Science Bowl 2018
+PRECISIONS = tuple(f"ap_{5 * k}" for k in range(10, 20))
+"""Name of the average precision at each of `THRESHOLDS`: ``ap_50``, ``ap_55`` … ``ap_95``."""
+
 Counts = NDArray[np.int64]
 
 _AT_ONCE = 4_000_000  # pixels
-_SPARSE = 4  # cells of a counting table per pixel, above which sorting is cheaper
+_SPARSE = 4  # cells of a counting table per run of pixels, above which sorting is cheaper
+_ALL = np.zeros(0, np.bool_)  # stands for a mask of pixels that all count
+
+
+class Panoptic(NamedTuple):
+    """Panoptic quality and its two factors: how well matched objects fit, and how many are matched."""
+
+    pq: float
+    sq: float
+    rq: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,18 +98,13 @@ def count_pairs(
             remedy="Restore the prediction to the grid of the image.",
         )
     height, width = int(first.max(initial=0)) + 1, int(second.max(initial=0)) + 1
-    flat = first.ravel(), second.ravel(), None if counted is None else counted.ravel()
-    codes: list[Counts] = [np.zeros(0, np.int64)]
-    counts: list[Counts] = [np.zeros(0, np.int64)]
-    for start in range(0, prod(first.shape), _AT_ONCE):
+    flat, other, mask = first.ravel(), second.ravel(), _ALL if counted is None else counted.ravel()
+    found = [(np.zeros(0, np.int64),) * 2]
+    for start in range(0, first.size, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
-        code = flat[0][part].astype(np.int64) * width + flat[1][part]
-        found = _counted(code if flat[2] is None else code[flat[2][part]], height * width)
-        codes.append(found[0])
-        counts.append(found[1])
-    every, place = np.unique(np.concatenate(codes), return_inverse=True)
-    total = np.zeros(len(every), np.int64)
-    np.add.at(total, place, np.concatenate(counts))
+        found.append(_counted(*_runs(flat[part], other[part], mask[part], width), height * width))
+    codes, counts = (np.concatenate(column) for column in zip(*found, strict=True))
+    every, total = (codes, counts) if len(found) <= 2 else _counted(codes, counts, height * width)
     return every // width, every % width, total
 
 
@@ -155,9 +164,18 @@ def average_precision(found: Overlaps, threshold: float = 0.5) -> float:
     .. [1] Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl",
        Nature Methods 16, 2019.
     """
-    n_matched = int(np.count_nonzero(is_match(found, threshold)))
-    n_either = found.n_truth + found.n_predicted - n_matched
-    return n_matched / n_either if n_either else 1.0
+    return _precision(found, int(np.count_nonzero(is_match(found, threshold))))
+
+
+def n_matched_at(found: Overlaps) -> Counts:
+    """Count the matches at each of `THRESHOLDS`, as a (10,) int64 array."""
+    return np.asarray(np.count_nonzero(found.iou[:, None] > THRESHOLDS, axis=0), np.int64)
+
+
+def precision_at(found: Overlaps) -> dict[str, float]:
+    """`average_precision` at each of `THRESHOLDS`, by its name of `PRECISIONS`."""
+    matched = n_matched_at(found).tolist()
+    return {name: _precision(found, n) for name, n in zip(PRECISIONS, matched, strict=True)}
 
 
 def object_f1(found: Overlaps, threshold: float = 0.5) -> float:
@@ -167,12 +185,44 @@ def object_f1(found: Overlaps, threshold: float = 0.5) -> float:
     return 2 * n_matched / n_both if n_both else 1.0
 
 
+def panoptic_quality(found: Overlaps, threshold: float = 0.5) -> Panoptic:
+    """Mean IoU of the matched objects (SQ) times their F1 (RQ): Σ IoU / (TP + FP / 2 + FN / 2).
+
+    Objects match at IoU > `threshold`. From 0 to 1; all 0 where nothing matches, and all nan where neither
+    truth nor prediction has an object: the paper leaves such a class out.
+
+    References
+    ----------
+    .. [1] Kirillov et al., "Panoptic segmentation", CVPR 2019, equations (1) and (2).
+    """
+    matched = found.iou[is_match(found, threshold)]
+    return panoptic_of(len(matched), float(matched.sum()), found.n_truth + found.n_predicted)
+
+
+def panoptic_of(n_matched: int, iou_sum: float, n_both: int) -> Panoptic:
+    """Panoptic quality from counts, of one image or of many.
+
+    Parameters
+    ----------
+    n_matched : int
+        Pairs that match.
+    iou_sum : float
+        Sum of their IoU.
+    n_both : int
+        True and predicted objects together.
+    """
+    if not n_both:
+        return Panoptic(math.nan, math.nan, math.nan)
+    sq, rq = iou_sum / n_matched if n_matched else 0.0, 2 * n_matched / n_both
+    return Panoptic(sq * rq, sq, rq)
+
+
 def dsb_score(found: Overlaps) -> float:
     """Mean of `average_precision` over IoU 0.50, 0.55 … 0.95: the score of the Data Science Bowl 2018.
 
     1 where neither truth nor prediction has an object, 0 where only one of them has.
     """
-    return sum(average_precision(found, threshold) for threshold in THRESHOLDS) / len(THRESHOLDS)
+    return sum(precision_at(found).values()) / len(THRESHOLDS)
 
 
 def seg_scores(found: Overlaps) -> NDArray[np.float64]:
@@ -222,14 +272,39 @@ def _covers_truth(found: Overlaps) -> NDArray[np.bool_]:
     return np.asarray(2 * found.shared > found.truth_sizes[found.truth], np.bool_)
 
 
-def _counted(codes: Counts, n_codes: int) -> tuple[Counts, Counts]:
-    """Which codes occur, and how often; by a table where that is small, else by sorting."""
+def _precision(found: Overlaps, n_matched: int) -> float:
+    n_either = found.n_truth + found.n_predicted - n_matched
+    return n_matched / n_either if n_either else 1.0
+
+
+@compiled
+def _runs(
+    first: NDArray[np.integer], second: NDArray[np.integer], counted: NDArray[np.bool_], width: int
+) -> tuple[Counts, Counts]:
+    """Code of each run of pixels that have the same two numbers, and its length; a gap does not end it."""
+    codes, lengths = np.empty(first.size + 1, np.int64), np.empty(first.size + 1, np.int64)
+    n, length, number, other = 0, 0, np.int64(0), np.int64(0)
+    for k in range(first.size):
+        if counted.size > 0 and not counted[k]:
+            continue
+        if length == 0 or first[k] != number or second[k] != other:
+            codes[n], lengths[n] = number * width + other, length
+            n += length > 0
+            number, other, length = np.int64(first[k]), np.int64(second[k]), 0
+        length += 1
+    codes[n], lengths[n] = number * width + other, length
+    n += length > 0
+    return codes[:n], lengths[:n]
+
+
+def _counted(codes: Counts, lengths: Counts, n_codes: int) -> tuple[Counts, Counts]:
+    """Which codes occur, and their pixels; by a table where that is small, else by sorting."""
     if n_codes > _SPARSE * max(len(codes), 1000):
-        values, counts = np.unique(codes, return_counts=True)
-        return values, counts.astype(np.int64)
-    table = np.bincount(codes, minlength=n_codes)
+        values, place = np.unique(codes, return_inverse=True)
+        return values, np.bincount(place, lengths, len(values)).astype(np.int64)
+    table = np.bincount(codes, lengths, n_codes)
     present = np.flatnonzero(table)
-    return present, table[present]
+    return present, table[present].astype(np.int64)
 
 
 def _sizes(numbers: Counts, shared: Counts) -> tuple[Counts, Counts]:

@@ -7,15 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seglet.metrics.instances import (
+    PRECISIONS,
+    Counts,
     Overlaps,
     average_precision,
     dsb_score,
     is_match,
+    n_matched_at,
     n_merges,
     n_missed,
     n_splits,
     object_f1,
     overlaps,
+    panoptic_of,
+    panoptic_quality,
     seg_scores,
 )
 from seglet.metrics.statistics import Interval, Number, bootstrap_mean
@@ -23,7 +28,7 @@ from seglet.metrics.statistics import Interval, Number, bootstrap_mean
 ObjectFigures = dict[str, Interval | Number]
 """Name to a mean over images (``dsb``, ``f1_50``) or over objects (``seg``), or to a number of all images."""
 
-IMAGE_METRICS = ("dsb", "f1_50", "ap_50", "seg")
+IMAGE_METRICS = ("dsb", "f1_50", "ap_50", "seg", "pq", "sq")
 COUNTS = ("n_truth", "n_predicted", "n_matched", "missed", "merges", "splits")
 
 
@@ -34,6 +39,8 @@ class ObjectTally:
         self._images: list[str] = []
         self._figures: list[dict[str, float]] = []
         self._seg: list[NDArray[np.float64]] = []
+        self._matched: Counts = np.zeros(len(PRECISIONS), np.int64)
+        self._iou_sum = 0.0
 
     def add(
         self,
@@ -68,6 +75,8 @@ class ObjectTally:
         self._images.append(image)
         self._figures.append(figures)
         self._seg.append(seg_scores(found))
+        self._matched += n_matched_at(found)
+        self._iou_sum += float(found.iou[is_match(found)].sum())
         return figures
 
     def summary(self, windows_of: Mapping[str, str] | None = None) -> ObjectFigures | None:
@@ -82,21 +91,29 @@ class ObjectTally:
         -------
         dict or None
             ``dsb``, ``f1_50``: mean over images. ``seg``: mean over all true objects, its interval redraws
-            images with all of their objects. ``ap_50``: TP / (TP + FP + FN) at IoU > 0.5, objects of all
-            images pooled; nan where there are none. Each of `COUNTS`, and ``merges_per_object``: merges over
-            true objects; nan where there are none. None before the first image.
+            images with all of their objects. Of the objects of all images pooled, nan where there are none:
+            ``ap_50``, ``ap_55`` … ``ap_95``, TP / (TP + FP + FN) at IoU > 0.50, 0.55 … 0.95; ``pq``, ``sq``,
+            ``rq``, see `seglet.metrics.instances.panoptic_quality`. Each of `COUNTS`, and
+            ``merges_per_object``: merges over true objects; nan where there are none. None before the first
+            image.
+
+        Notes
+        -----
+        StarDist pools in the same way, but matches at IoU ≥ t; they differ only where an IoU is exactly t.
         """
         if not self._figures:
             return None
         total = {name: sum(figures[name] for figures in self._figures) for name in COUNTS}
         images = [windows_of[image] for image in self._images] if windows_of else self._images
         of_object = np.repeat(np.asarray(images), [len(scores) for scores in self._seg])
-        n_either = total["n_truth"] + total["n_predicted"] - total["n_matched"]
+        n_both = total["n_truth"] + total["n_predicted"]
+        precisions = (_share(n, n_both - n) for n in self._matched.tolist())
         return {
             "dsb": bootstrap_mean((figures["dsb"] for figures in self._figures), images),
             "f1_50": bootstrap_mean((figures["f1_50"] for figures in self._figures), images),
             "seg": bootstrap_mean(np.concatenate(self._seg), of_object.tolist()),
-            "ap_50": _share(total["n_matched"], n_either),
+            **dict(zip(PRECISIONS, precisions, strict=True)),
+            **panoptic_of(int(self._matched[0]), self._iou_sum, int(n_both))._asdict(),
             **total,
             "merges_per_object": _share(total["merges"], total["n_truth"]),
         }
@@ -105,14 +122,17 @@ class ObjectTally:
 def image_figures(found: Overlaps) -> dict[str, float]:
     """Each of `IMAGE_METRICS` and `COUNTS` of one image.
 
-    ``seg`` is nan where the truth has no object; the others are 1 where neither truth nor prediction has one.
+    ``seg`` is nan where the truth has no object, ``pq`` and ``sq`` where neither of the two has one; the
+    others are 1 there. RQ of one image is its ``f1_50``.
     """
-    seg = seg_scores(found)
+    seg, panoptic = seg_scores(found), panoptic_quality(found)
     return {
         "dsb": dsb_score(found),
         "f1_50": object_f1(found),
         "ap_50": average_precision(found),
         "seg": float(seg.mean()) if len(seg) else math.nan,
+        "pq": panoptic.pq,
+        "sq": panoptic.sq,
         "n_truth": float(found.n_truth),
         "n_predicted": float(found.n_predicted),
         "n_matched": float(np.count_nonzero(is_match(found))),

@@ -1,7 +1,6 @@
 """How well an image is parted into cells: the scores of the ISBI 2012 challenge for EM membranes."""
 
 import math
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -9,37 +8,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seglet.core.errors import GeometryError
-from seglet.metrics.instances import count_pairs
+from seglet.metrics.agreement import PairCounts, f_score, shared_pixels
 from seglet.metrics.thinning import thin_borders
-
-Floats = NDArray[np.float64]
+from seglet.metrics.topology import OTHER, splits_and_mergers
+from seglet.metrics.warping import warp
 
 # 0.1 is added again and again, as the challenge does: the last threshold lies just below 1
 THRESHOLDS = tuple(accumulate([0.0, *[0.1] * 10]))
-PARTITION_METRICS = ("pixel_error", "rand_error", "v_rand", "v_info")
+N_WARPED = 10  # of these, warping errors are of 0 to 0.9
+PARTITION_METRICS = ("pixel_error", "rand_error", "v_rand", "v_info", "warping_error", "splits_mergers")
 
+_BEST_IS_LARGEST = ("v_rand", "v_info")
 _INSIDE = ("interior", "inside", "cell", "cells")
 _BETWEEN = ("membrane", "membranes", "border", "borders", "boundary", "boundaries")
-
-
-@dataclass(frozen=True)
-class PairCounts:
-    """Pairs of interior pixels (each with itself too) that are in one cell.
-
-    Attributes
-    ----------
-    both, truth, predicted : float
-        In one cell of both, of the truth, of the prediction. A predicted border pixel is a cell by itself.
-    """
-
-    both: float
-    truth: float
-    predicted: float
-
-    @property
-    def f_score(self) -> float:
-        """Harmonic mean of precision and recall; 0 where there is no interior pixel."""
-        return _f_score(self.both, self.predicted - self.both, self.truth - self.both) if self.truth else 0.0
 
 
 class PartitionTally:
@@ -57,9 +38,10 @@ class PartitionTally:
         n = len(THRESHOLDS)
         self.n_slices = 0
         self._has_empty = False
-        self._pixels = np.zeros((n, 3))
-        self._pairs = np.zeros((n, 3))
+        self._pixels, self._pairs = np.zeros((n, 3)), np.zeros((n, 3))
         self._v_rand, self._v_info = np.zeros(n), np.zeros(n)
+        self._n_counted = 0
+        self._warping, self._n_topological = np.zeros(N_WARPED), np.zeros(N_WARPED)
 
     def add(
         self,
@@ -92,39 +74,57 @@ class PartitionTally:
                 remedy="Restore the prediction to the grid of the image.",
             )
         size = (-1, *interior.shape[-2:])
-        planes = (interior.reshape(size), proposal.astype(np.float32).reshape(size), seen.reshape(size))
+        planes = (interior.reshape(size), proposal.reshape(size), seen.reshape(size))
         for truth, values, valid in zip(*planes, strict=True):
-            self._add_slice(truth & valid, values.astype(np.float64), valid)
+            single = values.astype(np.float32).astype(np.float64)
+            self._add_parts(truth & valid, single, valid)
+            self._add_warped(truth & valid, single, valid)
 
-    def figures(self) -> dict[str, float]:
-        """Each of `PARTITION_METRICS` at its best threshold, and that one as ``…_threshold``.
+    def at_thresholds(self) -> dict[str, list[float]]:
+        """Each of `PARTITION_METRICS` at each of `THRESHOLDS`; empty before the first slice.
 
         - ``pixel_error``: 1 - F of interior pixels, pooled over slices.
         - ``rand_error``: 1 - F of `PairCounts`, pooled over slices.
         - ``v_rand``: mean over slices of the F of `PairCounts`, predicted borders thinned to lines.
-        - ``v_info``: mean over slices of `information_score`, thinned too.
+        - ``v_info``: mean over slices of `SharedPixels.information`, thinned too.
+        - ``warping_error``: mean over slices of the share of pixels that differ after `warp`; of the first
+          `N_WARPED` thresholds.
+        - ``splits_mergers``: share of the pixels of all slices that are still of a split or a merger; of the
+          same thresholds. Missing cells do not count, so an all-black proposal is nearly without error.
 
         As in the challenge's own implementation, a slice without interior has scores of 0, and makes the
-        pooled ``rand_error`` of all slices 1. All nan before the first slice.
+        pooled ``rand_error`` of all slices 1. Unlike it, a slice that is all interior is warped like others:
+        there it calls every pixel left an added object.
         """
         if not self.n_slices:
-            return dict.fromkeys((*PARTITION_METRICS, *map(_threshold_of, PARTITION_METRICS)), math.nan)
-        pixel = [_f_score(*counts) for counts in self._pixels.tolist()]
+            return {}
         pairs = [0.0 if self._has_empty else PairCounts(*counts).f_score for counts in self._pairs.tolist()]
-        found = (
-            pixel,
-            pairs,
-            (self._v_rand / self.n_slices).tolist(),
-            (self._v_info / self.n_slices).tolist(),
-        )
+        return {
+            "pixel_error": [1 - f_score(*counts) for counts in self._pixels.tolist()],
+            "rand_error": [1 - score for score in pairs],
+            "v_rand": (self._v_rand / self.n_slices).tolist(),
+            "v_info": (self._v_info / self.n_slices).tolist(),
+            "warping_error": (self._warping / self.n_slices).tolist(),
+            "splits_mergers": (self._n_topological / max(self._n_counted, 1)).tolist(),
+        }
+
+    def figures(self) -> dict[str, float]:
+        """Each of `PARTITION_METRICS` at its best threshold, the first of equal ones: ``…_threshold``.
+
+        All nan before the first slice. `at_thresholds` says what each one is.
+        """
+        every = self.at_thresholds()
         figures: dict[str, float] = {}
-        for name, scores in zip(PARTITION_METRICS, found, strict=True):
-            best = int(np.argmax(scores))
-            figures[name] = 1 - scores[best] if name.endswith("_error") else scores[best]
-            figures[_threshold_of(name)] = THRESHOLDS[best]
+        for name in PARTITION_METRICS:
+            scores = every.get(name, [math.nan])
+            best = scores.index((max if name in _BEST_IS_LARGEST else min)(scores))
+            figures[name] = scores[best]
+            figures[f"{name}_threshold"] = THRESHOLDS[best] if every else math.nan
         return figures
 
-    def _add_slice(self, truth: NDArray[np.bool_], proposal: Floats, valid: NDArray[np.bool_]) -> None:
+    def _add_parts(
+        self, truth: NDArray[np.bool_], proposal: NDArray[np.float64], valid: NDArray[np.bool_]
+    ) -> None:
         cells = ndimage.label(truth)[0]
         self.n_slices += 1
         self._has_empty |= not truth.any()
@@ -140,6 +140,17 @@ class PartitionTally:
             self._v_rand[number] += row[6]
             self._v_info[number] += row[7]
 
+    def _add_warped(
+        self, truth: NDArray[np.bool_], proposal: NDArray[np.float64], valid: NDArray[np.bool_]
+    ) -> None:
+        n_counted = int(np.count_nonzero(valid))
+        self._n_counted += n_counted
+        for number, threshold in enumerate(THRESHOLDS[:N_WARPED]):
+            target = (proposal > threshold) & valid
+            warped = warp(truth, target, np.abs(proposal - threshold).astype(np.float32))
+            self._warping[number] += np.count_nonzero(warped != target) / max(n_counted, 1)
+            self._n_topological[number] += np.count_nonzero(splits_and_mergers(warped, target) != OTHER)
+
 
 def interior_class(class_names: tuple[str, ...]) -> int:
     """Which of two classes is the inside of cells, by their names; the foreground where they say nothing."""
@@ -147,88 +158,14 @@ def interior_class(class_names: tuple[str, ...]) -> int:
     return 0 if foreground in _BETWEEN or (background in _INSIDE and foreground not in _INSIDE) else 1
 
 
-def pair_counts(cells: NDArray[np.integer], predicted: NDArray[np.integer]) -> PairCounts:
-    """Count pairs of pixels in one cell, of the pixels that are in a cell of the truth.
-
-    Parameters
-    ----------
-    cells, predicted : (y, x) integer array
-        Number of the cell, 0 on borders.
-    """
-    shared, in_cell, in_predicted, n_border = _contingency(cells, predicted)
-    return PairCounts(
-        float(np.sum(shared**2)) + n_border,
-        float(np.sum(in_cell**2)),
-        float(np.sum(in_predicted**2)) + n_border,
-    )
-
-
-def information_score(cells: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Harmonic mean of the shares of either partition's entropy that the other explains.
-
-    Of the pixels that are in a cell of the truth; a predicted border pixel is a cell by itself.
-
-    Parameters
-    ----------
-    cells, predicted : (y, x) integer array
-        Number of the cell, 0 on borders.
-
-    Returns
-    -------
-    float
-        0 to 1; 0 where the truth, or the prediction, is a single cell: it has no entropy to explain.
-    """
-    shared, in_cell, in_predicted, n_border = _contingency(cells, predicted)
-    n = float(in_cell.sum())
-    if not n:
-        return 0.0
-    alone = n_border / n * math.log(n)
-    truth = _entropy(in_cell / n)
-    guess, joint = _entropy(in_predicted / n) + alone, _entropy(shared / n) + alone
-    # H(A|B) = H(A, B) - H(B): what is left of the truth's entropy once the prediction is known
-    precision = (truth - (joint - guess)) / truth if truth else 0.0
-    recall = (guess - (joint - truth)) / guess if guess else 0.0
-    return _harmonic(precision, recall) if truth and guess else 0.0
-
-
 def _score_slice(
     truth: NDArray[np.bool_], cells: NDArray[np.integer], white: NDArray[np.bool_], valid: NDArray[np.bool_]
-) -> Floats:
+) -> NDArray[np.float64]:
     """Pixels in both, in the prediction and in the truth alone; pairs; V_Rand; V_Info."""
     both = float(np.count_nonzero(truth & white))
     extra = float(np.count_nonzero(white & valid)) - both
     missed = float(np.count_nonzero(truth)) - both
-    pairs = pair_counts(cells, ndimage.label(white)[0])
-    thinned = thin_borders(white)
-    scores = pair_counts(cells, thinned).f_score, information_score(cells, thinned)
+    pairs = shared_pixels(cells, ndimage.label(white)[0]).pairs
+    thinned = shared_pixels(cells, thin_borders(white))
+    scores = thinned.pairs.f_score, thinned.information
     return np.array([both, extra, missed, pairs.both, pairs.truth, pairs.predicted, *scores])
-
-
-def _contingency(
-    cells: NDArray[np.integer], predicted: NDArray[np.integer]
-) -> tuple[Floats, Floats, Floats, float]:
-    """Pixels of pairs of cells, of true cells, of predicted cells in these; and on predicted borders."""
-    numbers, others, counts = count_pairs(cells, predicted, cells > 0)
-    in_cell = np.bincount(numbers, counts).astype(float)
-    in_predicted = np.bincount(others, counts).astype(float)
-    n_border = float(in_predicted[0]) if len(in_predicted) else 0.0
-    return counts[others > 0].astype(float), in_cell[1:], in_predicted[1:], n_border
-
-
-def _entropy(shares: Floats) -> float:
-    present = shares[shares > 0]
-    return float(-np.sum(present * np.log(present)))
-
-
-def _f_score(both: float, extra: float, missed: float) -> float:
-    precision = both / (both + extra) if extra else 1.0
-    recall = both / (both + missed) if missed else 1.0
-    return _harmonic(precision, recall)
-
-
-def _harmonic(first: float, second: float) -> float:
-    return 2 * first * second / (first + second) if first + second else 0.0
-
-
-def _threshold_of(metric: str) -> str:
-    return f"{metric}_threshold"

@@ -45,10 +45,10 @@ def confusion_matrix(
     ConfigError
         If a counted pixel has a class index of `n_classes` or more.
     """
-    _require_same_shape(truth, predicted)
+    require_same_shape(truth, predicted)
     counted = truth != IGNORE
     if valid is not None:
-        _require_same_shape(truth, valid)
+        require_same_shape(truth, valid)
         counted &= valid
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
     highest = max(rows.max(initial=0), columns.max(initial=0))
@@ -110,7 +110,7 @@ def dice(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
     GeometryError
         If the shapes differ.
     """
-    _require_same_shape(truth, predicted)
+    require_same_shape(truth, predicted)
     areas = int(np.count_nonzero(truth)) + int(np.count_nonzero(predicted))
     return 2 * int(np.count_nonzero(truth & predicted)) / areas if areas else math.nan
 
@@ -123,9 +123,26 @@ def iou(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
     GeometryError
         If the shapes differ.
     """
-    _require_same_shape(truth, predicted)
+    require_same_shape(truth, predicted)
     union = int(np.count_nonzero(truth | predicted))
     return int(np.count_nonzero(truth & predicted)) / union if union else math.nan
+
+
+def require_same_shape(truth: NDArray[np.generic], other: NDArray[np.generic]) -> None:
+    """Refuse arrays that do not lie on one grid.
+
+    Raises
+    ------
+    GeometryError
+        If the shapes differ.
+    """
+    if truth.shape != other.shape:
+        raise GeometryError(
+            "scores",
+            found=f"a truth of {truth.shape} and a prediction or mask of {other.shape}",
+            expected="the same shape",
+            remedy="Restore the prediction to the grid of the image.",
+        )
 
 
 def _share(part: int, whole: int) -> float:
@@ -136,13 +153,3 @@ def _correlation(tp: int, fp: int, tn: int, fn: int) -> float:
     """Matthews correlation in exact integers; pooled counts to the fourth power overflow 64 bits."""
     spread = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
     return (tp * tn - fp * fn) / math.sqrt(spread) if spread else 0.0
-
-
-def _require_same_shape(truth: NDArray[np.generic], other: NDArray[np.generic]) -> None:
-    if truth.shape != other.shape:
-        raise GeometryError(
-            "scores",
-            found=f"a truth of {truth.shape} and a prediction or mask of {other.shape}",
-            expected="the same shape",
-            remedy="Restore the prediction to the grid of the image.",
-        )

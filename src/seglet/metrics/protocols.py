@@ -21,11 +21,14 @@ class Published(Config):
         Metric name to value.
     source : str
         Where the figures stand.
+    of_class : str
+        The class that they are about, and only set beside one of that name; empty for any single class.
     """
 
     label: str
     figures: dict[str, float]
     source: str
+    of_class: str = ""
 
 
 class Protocol(Config):
@@ -50,6 +53,13 @@ class Protocol(Config):
         What others reached.
     comparability : str
         What to mind when setting one's own figures beside the published ones; empty where there are none.
+    shape : str or None
+        What is measured of each class's shape: ``surfaces`` and volumes, or ``centerlines``.
+    tolerance_mm : float
+        Distance up to which a surface is right, for the surface Dice.
+    is_absence_right : bool
+        Whether Dice is 1 for a class that an image has neither in truth nor in prediction; else it is left
+        out of the mean.
     """
 
     name: str
@@ -61,6 +71,9 @@ class Protocol(Config):
     threshold_from: str = "the training and validation images, by largest Dice; never the test images"
     published: tuple[Published, ...] = ()
     comparability: str = ""
+    shape: Literal["surfaces", "centerlines"] | None = None
+    tolerance_mm: float = 1.0
+    is_absence_right: bool = False
 
 
 def protocol_named(name: str) -> Protocol:
@@ -87,13 +100,14 @@ def protocol_of_layout(layout: str) -> Protocol:
     return next((one for one in PROTOCOLS.values() if one.layout == layout), PROTOCOLS["pixels"])
 
 
-def _row(label: str, source: str, **figures: float) -> Published:
-    return Published(label=label, source=source, figures=figures)
+def _row(label: str, source: str, of_class: str = "", **figures: float) -> Published:
+    return Published(label=label, source=source, figures=figures, of_class=of_class)
 
 
 _RETINA_RULE = (
     "Only pixels inside the field of view count, those of all test images pooled; the first observer is the "
-    "truth. The threshold is not chosen on the test images."
+    "truth. The threshold is not chosen on the test images. Of centerlines each image is scored by itself, "
+    "then the images are averaged."
 )
 _HALF_ALL_PIXEL = (
     "About half of the literature scores all pixels, the black frame included, which raises ROC area, "
@@ -134,13 +148,17 @@ _CTC = (
 )
 _ISBI2012 = (
     _row("U-Net", f"{_UNET}; V_Rand and V_Info of the challenge's later leaderboard",
-         rand_error=0.0382, pixel_error=0.0611, v_rand=0.9728, v_info=0.9866),
+         splits_mergers=0.000353, rand_error=0.0382, pixel_error=0.0611, v_rand=0.9728, v_info=0.9866),
     _row("best of the challenge by V_Rand", "the challenge's later leaderboard",
          v_rand=0.9868, v_info=0.9914),
 )  # fmt: skip
 _LITS = (
-    _row("best liver of the challenge", _BILIC, dice=0.963),
-    _row("nnU-Net 2D, liver, cross-validation", _ISENSEE, dice=0.944),
+    _row("best liver of the challenge", _BILIC, "liver", dice=0.963),
+    _row("nnU-Net 2D, liver, cross-validation", _ISENSEE, "liver", dice=0.944),
+    _row("best tumor of the challenge", _BILIC, "tumor", dice=0.739),
+    _row("nnU-Net 2D, tumor, cross-validation", _ISENSEE, "tumor", dice=0.539),
+    _row("nnU-Net, anterior hippocampus (about)", _ISENSEE, "anterior", dice=0.90),
+    _row("nnU-Net, posterior hippocampus (about)", _ISENSEE, "posterior", dice=0.89),
 )
 
 _ALL = (
@@ -156,6 +174,7 @@ _ALL = (
         layout="DRIVE",
         rule=_RETINA_RULE,
         pooled_first=True,
+        shape="centerlines",
         published=_DRIVE,
         comparability=f"DRIVE's own split, 20 training and 20 test images. {_HALF_ALL_PIXEL}",
     ),
@@ -164,11 +183,12 @@ _ALL = (
         layout="CHASE_DB1",
         rule=_RETINA_RULE,
         pooled_first=True,
+        shape="centerlines",
         published=_CHASEDB1,
         comparability=f"For the first 20 images as training and the last 8 as test. {_HALF_ALL_PIXEL}",
     ),
-    Protocol(name="stare", layout="STARE", rule=_RETINA_RULE, pooled_first=True),
-    Protocol(name="hrf", layout="HRF", rule=_RETINA_RULE, pooled_first=True),
+    Protocol(name="stare", layout="STARE", rule=_RETINA_RULE, pooled_first=True, shape="centerlines"),
+    Protocol(name="hrf", layout="HRF", rule=_RETINA_RULE, pooled_first=True, shape="centerlines"),
     Protocol(
         name="dsb2018",
         layout="Kaggle nuclei (one mask per object)",
@@ -187,7 +207,11 @@ _ALL = (
         rule="Each slice is parted into 4-connected cells at 11 thresholds from 0 to 1. The Rand error is 1 "
         "- F of pairs of pixels in one cell, over the pixels inside true cells, slices pooled; the pixel "
         "error is 1 - F of interior pixels; V_Rand and V_Info are means over slices after borders were "
-        "thinned to lines. Each is that of its best threshold.",
+        "thinned to lines. The warping error is the share of pixels that still differ once the truth was "
+        "warped towards the prediction without changing its topology; splits and mergers are those of them "
+        "that part or join cells, both at thresholds from 0 to 0.9. Each is that of its best threshold. "
+        "Deleted cells are neither split nor merged, so that an all-black result has next to no splits and "
+        "mergers: look at the threshold that won.",
         pooled_first=False,
         headline="rand_error",
         threshold_from="of masks: as ever, never the test images; of the partition: the best one on the "
@@ -210,13 +234,21 @@ _ALL = (
     ),
     Protocol(
         name="lits",
+        version="2",
         layout="LiTS",
-        rule="Dice of each case by itself, then the mean over cases; a case that has a class neither in "
-        "truth nor in prediction is left out of that class's mean.",
+        rule="Each case and class by itself, then the mean over cases; “pooled” counts the voxels of all "
+        "cases together. A class that a case has neither in truth nor in prediction has a Dice of 1 there, "
+        "and no distance; where only one of them has it, a Dice of 0, and no distance either. Distances are "
+        "between surface voxels, in mm by each case's own spacing; surfaces up to 1 mm apart are right for "
+        "the surface Dice.",
         pooled_first=False,
+        shape="surfaces",
+        tolerance_mm=1.0,
+        is_absence_right=True,
         published=_LITS,
-        comparability="For the liver of whole volumes: the challenge's 70 test cases, or cross-validation on"
-        " its 131 training cases. Of tumors the best Dice was 0.739, and 0.539 of nnU-Net 2D.",
+        comparability="For whole volumes: the challenge's 70 test cases, or cross-validation on its 131 "
+        "training cases; of the Decathlon's hippocampus, cross-validation on its 260 training cases. In the "
+        "means over cases, distances leave out cases where one side is empty.",
     ),
 )
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from seglet.core.config import Config
 from seglet.core.errors import FormatError
 from seglet.core.storage import write_text
+from seglet.metrics.calibration import Calibration
 from seglet.metrics.curves import Curve
 from seglet.metrics.objects import COUNTS, IMAGE_METRICS, ObjectFigures
 from seglet.metrics.pixels import PIXEL_METRICS
@@ -20,6 +21,8 @@ METRICS = (*PIXEL_METRICS, "roc_auc", "pr_auc")
 
 ClassFigures = dict[str, dict[str, Number]]
 """Class name to metric name to value, for every foreground class and every one of `METRICS`."""
+ClassMeans = dict[str, dict[str, Interval]]
+"""Class name to metric name to mean over images, likewise."""
 
 
 class ImageScores(Config):
@@ -37,6 +40,8 @@ class ImageScores(Config):
         Pixels that counted.
     objects : dict or None
         Figures of objects by name; None where the truth does not tell objects apart.
+    shapes : dict or None
+        Class name, then one of `seglet.metrics.shapes.shape_metrics`; None where the protocol asks for none.
     """
 
     id: str
@@ -44,6 +49,7 @@ class ImageScores(Config):
     mean_dice: Number
     n_pixels: int
     objects: dict[str, Number] | None = None
+    shapes: ClassFigures | None = None
 
 
 class ObserverScores(Config):
@@ -53,13 +59,14 @@ class ObserverScores(Config):
     ----------
     n_images : int
         Images that have a second observer.
-    pooled, mean : dict
+    pooled, mean, shapes : dict
         As in `Scores`; the areas under curves are nan, as a person gives no probabilities.
     """
 
     n_images: int
     pooled: ClassFigures
-    mean: dict[str, dict[str, Interval]]
+    mean: ClassMeans
+    shapes: ClassMeans | None = None
 
 
 class Scores(Config):
@@ -103,6 +110,12 @@ class Scores(Config):
     partition : dict or None
         Figures of `seglet.metrics.partition.PartitionTally` with their thresholds; None where the protocol
         does not ask for them.
+    shapes : dict or None
+        Class, then figure of its surface, volume or centerline: mean over images with its interval; None
+        where the protocol does not ask for them.
+    calibration : Calibration or None
+        How far probabilities of the foreground are right, of all counted pixels; None of more than two
+        classes, and where an image came without probabilities.
     """
 
     protocol: str
@@ -115,7 +128,7 @@ class Scores(Config):
     class_names: tuple[str, ...]
     images: tuple[ImageScores, ...]
     pooled: ClassFigures
-    mean: dict[str, dict[str, Interval]]
+    mean: ClassMeans
     mean_dice: Interval
     pooled_mean_dice: Number
     curves: dict[str, dict[str, Curve]]
@@ -124,17 +137,29 @@ class Scores(Config):
     headline: Leading = "dice"
     objects: ObjectFigures | None = None
     partition: dict[str, Number] | None = None
+    shapes: ClassMeans | None = None
+    calibration: Calibration | None = None
 
 
 def headline(scores: Scores) -> dict[str, float | None]:
     """The figures that a person asks for first, by name: mean Dice, and those of the first class.
 
-    Beside them all of objects (means without their intervals) and of the partition, where there are such.
+    Beside them, where there are such, all of objects and of the first class's shape (means without their
+    intervals), of the partition, and the calibration error.
     """
-    first = scores.pooled[scores.class_names[1]]
-    figures = {f"pooled_{name}": first[name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
+    first = scores.class_names[1]
+    figures = {f"pooled_{name}": scores.pooled[first][name] for name in ("dice", "iou", "roc_auc", "pr_auc")}
     objects = {name: plain_figure(figure) for name, figure in (scores.objects or {}).items()}
-    return {"mean_dice": scores.mean_dice.mean, **figures, **objects, **(scores.partition or {})}
+    shapes = {name: mean.mean for name, mean in (scores.shapes or {}).get(first, {}).items()}
+    error = {"ece": scores.calibration.ece} if scores.calibration else {}
+    return {
+        "mean_dice": scores.mean_dice.mean,
+        **figures,
+        **objects,
+        **(scores.partition or {}),
+        **shapes,
+        **error,
+    }
 
 
 def leading_figure(scores: Scores) -> Leading:
@@ -161,8 +186,8 @@ def count_images(n: int, windows_of: int | None, kind: str = "") -> str:
 def write_scores(scores: Scores, folder: Path, stem: str = "scores") -> Path:
     """Write everything as JSON, and one row per image and class as CSV beside it.
 
-    A row also has the figures of the image's objects, where there are such. nan is written as null and
-    as an empty cell.
+    A row also has the figures of the class's shape and of the image's objects, where there are such. nan is
+    written as null and as an empty cell.
 
     Returns
     -------
@@ -203,14 +228,16 @@ def _table(scores: Scores) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     of_objects = (*IMAGE_METRICS, *COUNTS) if scores.objects else ()
-    rows.writerow(("image", "class", *METRICS, "n_pixels", *of_objects))
+    of_shapes = tuple(next(iter(scores.shapes.values()))) if scores.shapes else ()
+    rows.writerow(("image", "class", *METRICS, "n_pixels", *of_shapes, *of_objects))
     for image in scores.images:
-        objects = image.objects or dict.fromkeys(of_objects, math.nan)
+        objects = image.objects or {}
         for name, figures in image.classes.items():
+            shape = (image.shapes or {}).get(name, {})
             cells = (_cell(figures[metric]) for metric in METRICS)
-            rows.writerow(
-                (image.id, name, *cells, image.n_pixels, *(_cell(objects[metric]) for metric in of_objects))
-            )
+            more = (_cell(shape.get(metric, math.nan)) for metric in of_shapes)
+            rest = (_cell(objects.get(metric, math.nan)) for metric in of_objects)
+            rows.writerow((image.id, name, *cells, image.n_pixels, *more, *rest))
     return text.getvalue()
 
 

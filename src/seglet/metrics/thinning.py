@@ -1,10 +1,10 @@
 """Borders thinned to lines before partitions are compared, as the ISBI 2012 challenge does."""
 
-from collections import deque
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from seglet.metrics.compiled import compiled
 
 _BLACK, _QUEUED, _DAM, _OUTSIDE = 0, -1, -2, -3
 
@@ -35,23 +35,30 @@ def thin_borders(white: NDArray[np.bool_]) -> NDArray[np.int32]:
     if not white.any():
         return np.ones(white.shape, np.int32)
     # columns are visited one after the other: transposed, that is the order of memory
-    framed = np.pad(white.T, 1)
-    basins, _ = ndimage.label(framed)
-    touching = ndimage.binary_dilation(framed) & ~framed
-    is_outside = np.pad(np.zeros(white.T.shape, bool), 1, constant_values=True)
-    state = np.where(touching, _QUEUED, basins)
-    state[is_outside] = _OUTSIDE
-    seeds = np.flatnonzero(touching & ~is_outside)
-    flooded = np.array(_flood(state.ravel().tolist(), seeds.tolist(), framed.shape[1]), np.int32)
-    return np.asarray(flooded.reshape(framed.shape)[1:-1, 1:-1].T.clip(min=0), np.int32)
+    basins, _ = ndimage.label(white.T)
+    state = np.pad(np.asarray(basins, np.int32), 1, constant_values=_OUTSIDE)
+    _flood(state.ravel(), state.shape[1])
+    return np.ascontiguousarray(state[1:-1, 1:-1].T.clip(min=0))
 
 
-def _flood(state: list[int], seeds: list[int], row: int) -> list[int]:
-    """Flood from the queue; `state` is a basin's number or one of the marks above, `row` its row length."""
-    queue = deque(seeds)
+@compiled
+def _flood(state: NDArray[np.int32], row: int) -> None:
+    """Flood in place; `state` is the number of a basin or one of the marks above, `row` its row length."""
+    queue = np.empty(len(state), np.int64)  # no pixel enters twice
+    n_queued = 0
+    for here in range(len(state)):
+        if state[here] == _BLACK and (
+            max(state[here - row], state[here - 1], state[here + row], state[here + 1]) > 0
+        ):
+            queue[n_queued] = here
+            n_queued += 1
+    for number in range(n_queued):
+        state[queue[number]] = _QUEUED
     was_prolonged = False  # whether the dam that was built last only prolongs another
-    while queue:
-        here = queue.popleft()
+    n_done = 0
+    while n_done < n_queued:
+        here = queue[n_done]
+        n_done += 1
         for there in (here - row, here - 1, here + row, here + 1):
             own, other = state[here], state[there]
             if other > 0:
@@ -66,5 +73,5 @@ def _flood(state: list[int], seeds: list[int], row: int) -> list[int]:
                     was_prolonged = True
             elif other == _BLACK:
                 state[there] = _QUEUED
-                queue.append(there)
-    return state
+                queue[n_queued] = there
+                n_queued += 1

@@ -17,12 +17,19 @@ class Ensemble(nn.Module):
         Each gives (n, k, [z,] y, x) logits.
     has_distance : bool
         Whether the last channel is no class but a distance, 0 to 1 by its sigmoid.
+    temperatures : sequence of float, optional
+        What the logits of each member's classes are divided by; 1 where nothing is said.
     """
 
-    def __init__(self, members: Sequence[nn.Module], *, has_distance: bool = False) -> None:
+    temperatures: Tensor
+
+    def __init__(
+        self, members: Sequence[nn.Module], *, has_distance: bool = False, temperatures: Sequence[float] = ()
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.has_distance = has_distance
+        self.register_buffer("temperatures", torch.tensor(temperatures or [1.0] * len(members)))
 
     def forward(self, images: Tensor) -> Tensor:
         """Compute logits whose sigmoid (k = 1) or softmax is the mean of the members' probabilities.
@@ -39,10 +46,10 @@ class Ensemble(nn.Module):
             sigmoid of a distance channel is the mean of the members' distances.
         """
         each = [member(images).float() for member in self.members]
-        if not self.has_distance:
-            return _mean(each)
-        classes, distances = zip(*((logits[:, :-1], logits[:, -1:]) for logits in each), strict=True)
-        return torch.cat([_mean(classes), _mean(distances)], dim=1)
+        distances = [logits[:, -1:] for logits in each] if self.has_distance else []
+        classes = [logits[:, :-1] for logits in each] if self.has_distance else each
+        mean = _mean([logits / own for logits, own in zip(classes, self.temperatures, strict=True)])
+        return torch.cat([mean, _mean(distances)], dim=1) if self.has_distance else mean
 
 
 def _mean(each: Sequence[Tensor]) -> Tensor:

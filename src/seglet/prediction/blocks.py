@@ -18,7 +18,7 @@ from seglet.core.valid import ValidAxis
 from seglet.model import Model, ModelCard
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines import Engine
-from seglet.prediction.outputs import class_probabilities
+from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.tiled import predict_prepared
 from seglet.prediction.tiling import WINDOW, Tiling, tiling_of
 from seglet.preprocessing.normalization import NormalizationRecord, normalization_of, normalize_part
@@ -29,11 +29,32 @@ from seglet.preprocessing.transform import grid_shape, preprocess_image, restore
 
 SLICES_AT_ONCE = 16  # of a volume that is predicted slice by slice
 
-Write = Callable[[Region, NDArray[np.uint8]], None]
+WriteLabels = Callable[[Region, NDArray[np.uint8]], None]
+WritePlanes = Callable[[Region, NDArray[np.float32] | None], None]
 
 
 def predict_blocks(
-    stored: StoredImage, model: Model, engine: Engine, write: Write, tell: Tell = quiet
+    stored: StoredImage, model: Model, engine: Engine, write: WriteLabels, tell: Tell = quiet
+) -> None:
+    """Predict the class of every pixel of an image of any size; see `predict_planes`.
+
+    Parameters
+    ----------
+    write : callable
+        Takes each region of the image once, and its class indexes ([z,] y, x) uint8.
+    """
+
+    def decide(region: Region, planes: NDArray[np.float32] | None) -> None:
+        if planes is None:
+            write(region, np.zeros(region.shape, np.uint8))
+        else:
+            write(region, to_labels(class_probabilities(planes, model.card), model.card.threshold))
+
+    predict_planes(stored, model, engine, decide, tell)
+
+
+def predict_planes(
+    stored: StoredImage, model: Model, engine: Engine, write: WritePlanes, tell: Tell = quiet
 ) -> None:
     """Predict an image of any size in bounded memory.
 
@@ -53,7 +74,8 @@ def predict_blocks(
     engine : Engine
         What runs it.
     write : callable
-        Takes each region of the image once, and its class indexes ([z,] y, x) uint8.
+        Takes each region of the image once, and what the network says of it, (planes, [z,] y, x) float32,
+        calibrated; None where there is background.
     tell : callable
         Hears of each finished block.
 
@@ -77,15 +99,14 @@ def predict_blocks(
     blocks = blocks_of(stored, model.card)
     for number, (block, core) in enumerate(blocks, start=1):
         if stored.is_written(block.within(stored.shape).slices):
-            probabilities = _predict_core(stored, block, core, record, model, engine)
-            write(core, to_labels(probabilities, model.card.threshold))
+            write(core, _predict_core(stored, block, core, record, model, engine))
         else:
-            write(core, np.zeros(core.shape, np.uint8))
+            write(core, None)
         tell(Event("blocks", done=number, total=len(blocks)))
 
 
 def predict_region(stored: StoredImage, region: Region, model: Model, engine: Engine) -> NDArray[np.float32]:
-    """Predict a part of an image as it would be predicted within all of it: with a margin around.
+    """Predict a part of an image as within all of it: with a margin around.
 
     Parameters
     ----------
@@ -100,8 +121,8 @@ def predict_region(stored: StoredImage, region: Region, model: Model, engine: En
 
     Returns
     -------
-    (k, [z,] y, x) float32 array
-        Probabilities of the region.
+    (planes, [z,] y, x) float32 array
+        Of the region, calibrated; see `seglet.prediction.outputs.raw_planes`.
     """
     record = normalization_of(stored, model.card.plan)
     return _predict_core(stored, block_around(stored, region, model.card), region, record, model, engine)
@@ -150,7 +171,7 @@ def _predict_core(
         block = _from_upright(first, stored)
     raw = _predict_block(stored, block, record, model, engine)
     core_of_block = core.shifted(tuple(-n for n in block.start)).slices
-    return class_probabilities(raw[(slice(None), *core_of_block)], model.card)
+    return calibrated(raw[(slice(None), *core_of_block)], model.card)
 
 
 def _predict_block(

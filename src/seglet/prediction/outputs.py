@@ -6,6 +6,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seglet.model import ModelCard
+from seglet.postprocessing.calibration import tempered
+from seglet.postprocessing.decode import decode
+from seglet.postprocessing.labels import to_labels
+from seglet.postprocessing.rules import apply_rules
+
+Answer = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.int32] | None]
+"""Class indexes ([z,] y, x), probabilities (k, [z,] y, x), objects ([z,] y, x) where told apart."""
 
 
 def raw_planes(logits: Tensor, card: ModelCard) -> Tensor:
@@ -53,6 +60,35 @@ def class_probabilities(raw: NDArray[np.float32], card: ModelCard) -> NDArray[np
             return raw[:-1]
         case "classes":
             return raw
+
+
+def calibrated(raw: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    """Divide the logits behind planes by the model's temperature, in place; not distances."""
+    tempered(raw[:-1] if card.targets.kind == "distance" else raw, card.temperature)
+    return raw
+
+
+def answer(raw: NDArray[np.float32], card: ModelCard) -> Answer:
+    """Decide what every pixel is.
+
+    Parameters
+    ----------
+    raw : (planes, [z,] y, x) float32 array
+        Calibrated, of a whole image.
+    card : ModelCard
+        Whose threshold and way to objects decide.
+
+    Returns
+    -------
+    Answer
+        Where objects are told apart, a pixel is foreground where it is part of one.
+    """
+    probabilities = class_probabilities(raw, card)
+    if card.decoding is None:
+        labels = to_labels(probabilities, card.threshold)
+        return (apply_rules(labels, card.rules) if card.rules else labels), probabilities, None
+    objects = decode(raw, card.decoding)
+    return (objects > 0).astype(np.uint8), probabilities, objects
 
 
 def _of_classes(logits: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.errors import GeometryError
+from seglet.core.errors import GeometryError, ModelError
 from seglet.core.image import Image
 from seglet.model import Model
 from seglet.networks.hardware import PrecisionChoice
-from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines import TorchEngine
-from seglet.prediction.tiled import predict_image
+from seglet.prediction.outputs import answer, class_probabilities
+from seglet.prediction.tiled import predict_raw
 
 MOST_CHANNELS = 4  # an axis this short, at either end, is taken for the channels; of more, the model knows
 
@@ -51,10 +51,7 @@ class Predictor:
         GeometryError
             If the array is not an image, or its channels do not fit the model.
         """
-        plan = self.model.card.plan
-        n_axes = 2 if plan.mode == "2d" else 3
-        image = array if isinstance(array, Image) else as_image(array, plan.n_channels, n_axes)
-        return predict_image(image, self.model, self._engine)
+        return class_probabilities(self._planes(array), self.model.card)
 
     def predict(self, array: NDArray[Any] | Image) -> NDArray[np.uint8]:
         """Predict the class index of every pixel, by the model's own threshold; see `probabilities`.
@@ -64,7 +61,36 @@ class Predictor:
         ([z,] y, x) uint8 array
             0 is the background; names stand in ``model.card.labels``.
         """
-        return to_labels(self.probabilities(array), self.model.card.threshold)
+        return answer(self._planes(array), self.model.card)[0]
+
+    def objects(self, array: NDArray[Any] | Image) -> NDArray[np.int32]:
+        """Predict the object of every pixel, as the model tells them apart; see `probabilities`.
+
+        Returns
+        -------
+        ([z,] y, x) int32 array
+            0 is the background, objects are numbered from 1 on in scan order.
+
+        Raises
+        ------
+        ModelError
+            If the model's training masks did not tell objects apart.
+        """
+        found = answer(self._planes(array), self.model.card)[2]
+        if found is None:
+            raise ModelError(
+                "objects",
+                found="a model of classes",
+                expected="one whose training masks tell objects apart",
+                remedy="Number the connected parts of what `predict` gives.",
+            )
+        return found
+
+    def _planes(self, array: NDArray[Any] | Image) -> NDArray[np.float32]:
+        plan = self.model.card.plan
+        n_axes = 2 if plan.mode == "2d" else 3
+        image = array if isinstance(array, Image) else as_image(array, plan.n_channels, n_axes)
+        return predict_raw(image, self.model, self._engine)
 
 
 def as_image(array: NDArray[Any], n_channels: int = 1, n_axes: int = 2) -> Image:

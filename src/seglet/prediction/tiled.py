@@ -15,7 +15,7 @@ from seglet.core.image import Image
 from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
 from seglet.prediction.engines import Engine
-from seglet.prediction.outputs import class_probabilities
+from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.rotations import turns
 from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once
 from seglet.preprocessing.transform import preprocess_image, restore
@@ -51,7 +51,7 @@ def predict_image(image: Image, model: Model, engine: Engine, tell: Tell = quiet
 
 
 def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) -> NDArray[np.float32]:
-    """Predict all that the network says, borders and distances too; see `predict_image`.
+    """Predict all that the network says, borders and distances too, calibrated; see `predict_image`.
 
     Returns
     -------
@@ -67,7 +67,8 @@ def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) 
         )
     card = model.card
     pixels = preprocess_image(image, card.plan)
-    return restore(predict_prepared(pixels, card, engine, tiling_of(card), tell), image, card.plan)
+    raw = predict_prepared(pixels, card, engine, tiling_of(card), tell)
+    return calibrated(restore(raw, image, card.plan), card)
 
 
 def predict_prepared(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from seglet.metrics.protocols import PROTOCOLS, Published
@@ -15,7 +15,7 @@ TITLES: Mapping[str, str] = {
 }
 COMPARED = (
     *("dice", "roc_auc", "pr_auc", "accuracy", "sensitivity", "specificity"),
-    *("dsb", "seg", "rand_error", "pixel_error", "v_rand", "v_info"),
+    *("dsb", "seg", "rand_error", "pixel_error", "v_rand", "v_info", "splits_mergers"),
 )
 
 Kind = Literal["model", "second", "published"]
@@ -88,24 +88,36 @@ def headline(scores: Scores) -> Headline | None:
 
 
 def rivals(scores: Scores) -> tuple[Rival, ...]:
-    """Gather what the headline may be compared with: second observer and published figures.
+    """Gather what may be compared: this model first, then the second observer and published figures.
 
-    Both speak of one foreground class; with several there is this model alone. Like the headline, the
-    figures are pooled or means over images.
+    Like the headline, the figures are pooled or means over images. Of several foreground classes, each that
+    others have published figures of is compared by itself; there is none where nobody has.
     """
-    names = foreground(scores)
-    if len(names) != 1:
-        return ()
-    rows = [
-        Rival("This model", "model", _own_figures(scores, names[0]), f"this page, {subject(scores).lower()}")
-    ]
+    names, published = foreground(scores), _published(scores)
+    if len(names) == 1:
+        return _beside(scores, names[0], _of_class(published, names[0]))
+    rows: list[Rival] = []
+    for name in names:
+        if known := [row for row in _of_class(published, name) if row.of_class]:
+            first, *others = _beside(scores, name, known)
+            rows += [replace(first, label=f"{first.label}, {name}"), *others]
+    return tuple(rows)
+
+
+def _of_class(published: Sequence[Published], name: str) -> list[Published]:
+    return [row for row in published if row.of_class.lower() in ("", name.lower())]
+
+
+def _beside(scores: Scores, name: str, published: Sequence[Published]) -> tuple[Rival, ...]:
+    """What one class may be compared with, this model first."""
+    rows = [Rival("This model", "model", _own_figures(scores, name), f"this page, {subject(scores).lower()}")]
     if scores.second_observer is not None and leading_figure(scores) == "dice":
         second = scores.second_observer
         seen = second.n_images
         whose = "the same images" if seen == scores.n_images else f"{seen} of {scores.n_images} images"
-        figures = second.pooled[names[0]] if scores.pooled_first else _plain(second.mean[names[0]])
+        figures = second.pooled[name] if scores.pooled_first else _plain(second.mean[name])
         rows.append(Rival("Second observer", "second", figures, f"a person, {whose} by the same rule"))
-    for row in _published(scores):
+    for row in published:
         figures = {"dice" if key == "f1" else key: value for key, value in row.figures.items()}
         rows.append(Rival(row.label, "published", figures, row.source))
     return tuple(rows)
@@ -141,8 +153,22 @@ def ladder(front: Headline, rows: Sequence[Rival]) -> tuple[tuple[Step, ...], tu
 
 
 def compared_metrics(rows: Sequence[Rival]) -> tuple[str, ...]:
-    """Metrics that at least two rows have."""
-    return tuple(m for m in COMPARED if sum(math.isfinite(r.figures.get(m, math.nan)) for r in rows) > 1)
+    """Metrics that at least two have, of this model and those beside it."""
+
+    def n_known(metric: str) -> int:
+        known = [row.kind for row in rows if math.isfinite(row.figures.get(metric, math.nan))]
+        return len(known) - max(known.count("model") - 1, 0)  # its classes are one model
+
+    return tuple(metric for metric in COMPARED if n_known(metric) > 1)
+
+
+def sources(rows: Sequence[Rival]) -> tuple[str, ...]:
+    """Where published figures stand: each source once, after the names of all rows it has."""
+    labels: dict[str, list[str]] = {}
+    for row in rows:
+        if row.kind == "published":
+            labels.setdefault(row.source, []).append(row.label)
+    return tuple(f"{'; '.join(names)}: {source}" for source, names in labels.items())
 
 
 def subject(scores: Scores) -> str:
@@ -156,17 +182,22 @@ def subject(scores: Scores) -> str:
 
 def comparison_note(scores: Scores) -> str:
     """Say what to mind when comparing with published figures; empty where there are none."""
-    return PROTOCOLS[scores.protocol].comparability if _published(scores) else ""
+    is_compared = any(row.kind == "published" for row in rivals(scores))
+    return PROTOCOLS[scores.protocol].comparability if is_compared else ""
 
 
 def absence_note(scores: Scores) -> str:
-    """Say why the protocol's own figure does not stand in front; empty where it does."""
-    if scores.headline == leading_figure(scores):
-        return ""
-    need = "two classes, and a truth that tells objects apart: a number or a file for each"
-    if scores.headline in PARTITION:
-        need = "two classes: cells and what parts them"
-    return f"No {TITLES[scores.headline]}: it needs {need}. Dice stands in front instead."
+    """Say which of the protocol's figures are not there, and why; empty where all are."""
+    notes = []
+    if scores.headline != leading_figure(scores):
+        need = "two classes, and a truth that tells objects apart: a number or a file for each"
+        if scores.headline in PARTITION:
+            need = "two classes: cells and what parts them"
+        notes.append(f"No {TITLES[scores.headline]}: it needs {need}. Dice stands in front instead.")
+    volumes = [of_class["truth_volume"] for of_class in (scores.shapes or {}).values() if "voe" in of_class]
+    if volumes and not any(volume.n for volume in volumes):
+        notes.append("No distances nor volumes: the files do not say the spacing of their pixels in mm.")
+    return " ".join(notes)
 
 
 def _published(scores: Scores) -> tuple[Published, ...]:

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seglet.metrics.calibration import Calibration
 from seglet.metrics.curves import Curve
 from seglet.report.overlays import Picture, shrink
 
@@ -119,6 +120,31 @@ def precision_recall_diagram(curves: Mapping[str, Curve], second: Mapping[str, P
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.legend(loc="lower left", fontsize=8)
         return _svg(figure, "pr", f"Precision-recall curves of {_listed(curves)}")
+
+
+def reliability_diagram(calibration: Calibration) -> str:
+    """Draw the share of true foreground against the probability said; larger dots hold more pixels."""
+    bins = [one for one in calibration.bins if one.count]
+    counts = np.array([one.count for one in bins], float)
+    said, true = [one.probability for one in bins], [one.share for one in bins]
+    with mpl.rc_context(_STYLE):
+        figure, axes = _new_axes("Reliability", "foreground probability", "share that is foreground")
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="as it should be")
+        axes.plot(said, true, color=SERIES[0], label=f"calibration error {calibration.ece:.3f}")
+        sizes = 8 + 80 * np.sqrt(counts / counts.max(initial=1))  # a bin of few pixels should still be seen
+        axes.scatter(said, true, s=sizes, color=SERIES[0], linewidths=0)
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        axes.legend(loc="upper left", fontsize=8)
+        return _svg(figure, "reliability", "Share of true foreground by predicted probability")
+
+
+def iou_diagram(thresholds: Sequence[float], precision: Sequence[float]) -> str:
+    """Draw the average precision of objects against the IoU that a match needs."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _new_axes("Objects found", "IoU that a match needs", "TP / (TP + FP + FN)")
+        axes.plot(thresholds, precision, color=SERIES[0], marker="o", markersize=4)
+        axes.set(ylim=(-0.02, 1.02))
+        return _svg(figure, "iou", "Average precision of objects by IoU threshold")
 
 
 def score_strip(values: Mapping[str, Sequence[float]], metric: str, rows_in: float = 0.42) -> str:

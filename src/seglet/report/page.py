@@ -1,5 +1,6 @@
 """The page itself: everything in one HTML file that opens anywhere, without a network."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,8 @@ def _about_scores(scores: Scores | None) -> dict[str, object]:
     if scores is None or front is None:
         return {"headline": None, "tables": [], "curves": []}
     rows = comparison.rivals(scores)
-    steps, ends = comparison.ladder(front, rows)
+    # of several classes the headline is their mean, which others have no figure of
+    steps, ends = comparison.ladder(front, rows if len(tables.foreground(scores)) == 1 else ())
     metrics = comparison.compared_metrics(rows)
     columns, image_rows = tables.image_rows(scores)
     return {
@@ -115,13 +117,17 @@ def _about_scores(scores: Scores | None) -> dict[str, object]:
         "comparison": {
             "subject": comparison.subject(scores),
             "columns": [comparison.TITLES[m] for m in metrics],
-            "rows": [{"rival": row, "numbers": [row.figures.get(m) for m in metrics]} for row in rows],
+            "rows": [
+                {"rival": row, "numbers": [tables.show_metric(m, row.figures.get(m)) for m in metrics]}
+                for row in rows
+            ],
             "note": comparison.comparison_note(scores),
             "absence": comparison.absence_note(scores),
         },
         "tables": tables.score_tables(scores),
         "overview": tables.class_overview(scores),
-        "object_tables": [t for t in (tables.object_table(scores), tables.partition_table(scores)) if t],
+        "more_tables": tables.further_tables(scores),
+        "calibration": tables.calibration_text(scores),
         "has_absent": tables.has_absent(scores),
         "strip": Markup(figures.score_strip(tables.image_dice(scores), "Dice")),
         "per_image": {"columns": columns, "rows": image_rows},
@@ -146,6 +152,11 @@ def _curves(scores: Scores) -> list[Markup]:
     }
     diagrams = [figures.roc_diagram(roc, roc_points)] if roc else []
     diagrams += [figures.precision_recall_diagram(precision_recall, pr_points)] if precision_recall else []
+    if scores.calibration is not None and math.isfinite(scores.calibration.ece):
+        diagrams.append(figures.reliability_diagram(scores.calibration))
+    thresholds, precision = tables.precision_by_iou(scores)
+    if len(thresholds) > 1 and all(map(math.isfinite, precision)):
+        diagrams.append(figures.iou_diagram(thresholds, precision))
     return [Markup(diagram) for diagram in diagrams]
 
 

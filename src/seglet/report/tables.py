@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seglet.metrics.scores import Scores, plain_figure
+from seglet.metrics.scores import ImageScores, Scores, plain_figure
 from seglet.metrics.statistics import Interval
 
 ABSENT = "–"
@@ -25,6 +25,9 @@ METRICS: Mapping[str, tuple[str, str]] = {
 OBJECTS: Mapping[str, tuple[str, str]] = {
     "dsb": ("Score of DSB 2018", "TP / (TP + FP + FN), averaged over IoU 0.50 to 0.95, then over images"),
     "f1_50": ("F1 at IoU 0.5", "of matched objects, mean over images"),
+    "pq": ("Panoptic quality", "SQ times RQ, objects of all images pooled"),
+    "sq": ("SQ", "mean IoU of matched objects"),
+    "rq": ("RQ", "F1 of matched objects, pooled"),
     "seg": ("SEG", "Jaccard index of each true object with the one that holds most of it, mean over objects"),
     "ap_50": ("AP at IoU 0.5", "TP / (TP + FP + FN), objects of all images pooled"),
     "n_truth": ("True objects", ""),
@@ -40,9 +43,30 @@ PARTITION: Mapping[str, tuple[str, str]] = {
     "pixel_error": ("Pixel error", "1 - F of interior pixels; 0 is best"),
     "v_rand": ("V_Rand", "F of pairs of pixels in one cell, borders thinned; 1 is best"),
     "v_info": ("V_Info", "shared information of both partitions, borders thinned; 1 is best"),
+    "warping_error": ("Warping error", "pixels wrong after warping the truth; 0 is best"),
+    "splits_mergers": ("Splits and mergers", "those that part or join cells; all black has next to none"),
 }
-COUNTED = {"n_truth", "n_predicted", "n_matched", "missed", "merges", "splits"}
+SHAPES: Mapping[str, tuple[str, str]] = {
+    "voe": ("VOE", "1 - IoU; 0 is best"),
+    "rvd": ("Volume difference", "(predicted - true) / true; 0 is best"),
+    "truth_volume": ("True volume, mm³", "of flat images the area, mm²"),
+    "predicted_volume": ("Predicted volume, mm³", "likewise"),
+    "assd": ("ASSD, mm", "mean distance of both surfaces"),
+    "rmsd": ("RMSD, mm", "root mean square of these distances"),
+    "max_distance": ("Largest distance, mm", "of both surfaces (Hausdorff)"),
+    "hd95": ("HD95, mm", "95th percentile of the distances"),
+    "surface_dice": ("Surface Dice", "share of both surfaces within the protocol's tolerance"),
+    "cldice": ("clDice", "agreement of centerlines, 0 to 1"),
+    "centerline_precision": ("Centerline precision", "share of the predicted centerline in true vessels"),
+    "centerline_sensitivity": ("Centerline sensitivity", "share of the true centerline that was found"),
+}
+FINE = {"warping_error", "splits_mergers"}  # a few pixels in a million
+WHOLE = {
+    *("n_truth", "n_predicted", "n_matched", "missed", "merges", "splits"),
+    *("truth_volume", "predicted_volume"),
+}
 PER_IMAGE = ("dice", "iou", "sensitivity", "specificity", "precision", "roc_auc", "pr_auc")
+MORE_PER_IMAGE = ("cldice", "voe", "assd", "hd95", "surface_dice", "dsb", "f1_50", "seg")
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,11 @@ def show_number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
+def show_metric(metric: str, value: float | None) -> str:
+    """Write a figure with as many digits as its metric needs."""
+    return show_number(value, 6 if metric in FINE else 0 if metric in WHOLE else 4)
+
+
 def score_tables(scores: Scores) -> tuple[ScoreTable, ...]:
     """Write one table per foreground class: pooled, mean, interval, and who else was scored.
 
@@ -107,17 +136,79 @@ def score_tables(scores: Scores) -> tuple[ScoreTable, ...]:
     return tuple(tables)
 
 
+def further_tables(scores: Scores) -> tuple[ScoreTable, ...]:
+    """All tables beside those of pixels: of objects, of the partition, of each class's shape."""
+    single = (object_table(scores), precision_table(scores), partition_table(scores))
+    return (*(table for table in single if table is not None), *shape_tables(scores))
+
+
 def object_table(scores: Scores) -> ScoreTable | None:
     """Write one row per figure of objects; None where there are none."""
     if scores.objects is None:
         return None
     rows = []
     for name, (title, meaning) in OBJECTS.items():
+        if name not in scores.objects:  # scored before this figure was
+            continue
         figure = scores.objects[name]
-        value = show_number(plain_figure(figure), 0 if name in COUNTED else 4)
+        value = show_metric(name, plain_figure(figure))
         interval = interval_text(figure, 4) if isinstance(figure, Interval) else ""
         rows.append(ScoreRow(title, meaning, (value, interval or ABSENT)))
     return ScoreTable("Objects", ("Value", "95 % interval"), tuple(rows))
+
+
+def precision_by_iou(scores: Scores) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """IoU thresholds, and the pooled average precision of objects at each; empty where there is none."""
+    found = {
+        int(name.removeprefix("ap_")) / 100: plain_figure(figure)
+        for name, figure in (scores.objects or {}).items()
+        if name.startswith("ap_")
+    }
+    return tuple(sorted(found)), tuple(found[threshold] for threshold in sorted(found))
+
+
+def precision_table(scores: Scores) -> ScoreTable | None:
+    """Write the average precision at each IoU threshold as one row; None where there are fewer than two."""
+    thresholds, values = precision_by_iou(scores)
+    if len(thresholds) < 2:
+        return None
+    cells = tuple(show_number(value, 3) for value in values)
+    row = ScoreRow("AP", "TP / (TP + FP + FN), pooled", cells)
+    return ScoreTable("Objects found, by IoU", tuple(f"{t:.2f}" for t in thresholds), (row,))
+
+
+def shape_tables(scores: Scores) -> tuple[ScoreTable, ...]:
+    """Write one table per foreground class of its surface, volume or centerline; none where not asked for.
+
+    Figures that no image has are left out: distances need a spacing.
+    """
+    second = (scores.second_observer.shapes if scores.second_observer else None) or {}
+    columns = ("Mean", "95 % interval", "Images", *(["Second observer"] if second else []))
+    tables = []
+    for name, figures in (scores.shapes or {}).items():
+        rows = []
+        for metric, interval in figures.items():
+            if not interval.n:
+                continue
+            digits = 0 if metric in WHOLE else 4
+            cells = [show_metric(metric, interval.mean), interval_text(interval, digits) or ABSENT]
+            cells += [str(interval.n)]
+            cells += [show_metric(metric, second[name][metric].mean)] if second else []
+            rows.append(ScoreRow(*SHAPES[metric], tuple(cells)))
+        what = "Centerlines" if "cldice" in figures else "Surface and volume"
+        tables.append(ScoreTable(f"{what} of {name}", columns, tuple(rows)))
+    return tuple(tables)
+
+
+def calibration_text(scores: Scores) -> str:
+    """Say in a sentence how far probabilities are right; empty where they are not known."""
+    found = scores.calibration
+    if found is None or not math.isfinite(found.ece):
+        return ""
+    return (
+        f"Expected calibration error {show_number(found.ece)}: by so much do foreground probabilities miss "
+        "the share of true foreground, on average over pixels."
+    )
 
 
 def partition_table(scores: Scores) -> ScoreTable | None:
@@ -126,8 +217,9 @@ def partition_table(scores: Scores) -> ScoreTable | None:
     if found is None:
         return None
     rows = [
-        ScoreRow(title, meaning, (show_number(found[name]), show_number(found[f"{name}_threshold"], 1)))
+        ScoreRow(title, meaning, (show_metric(name, found[name]), show_number(found[f"{name}_threshold"], 1)))
         for name, (title, meaning) in PARTITION.items()
+        if name in found  # scored before this figure was
     ]
     return ScoreTable("Partition into cells", ("Value", "At threshold"), tuple(rows))
 
@@ -145,17 +237,26 @@ def class_overview(scores: Scores) -> ScoreTable:
         cells += [show_number(pooled.get(metric)) for metric in others]
         rows.append(ScoreRow(name, "", tuple(cells)))
     columns = ("Pooled Dice", "Mean Dice", "95 % interval", "Images")
-    return ScoreTable("", columns + tuple(METRICS[m][0] for m in others), tuple(rows))
+    return ScoreTable("Classes", columns + tuple(f"Pooled {METRICS[m][0]}" for m in others), tuple(rows))
 
 
 def image_rows(scores: Scores) -> tuple[tuple[str, ...], tuple[ImageRow, ...]]:
     """Write the scores of every image: metric titles, and one row per image and foreground class."""
-    rows = [
-        ImageRow(image.id, name, tuple(image.classes.get(name, {}).get(metric) for metric in PER_IMAGE))
-        for image in scores.images
-        for name in foreground(scores)
+    known = {**METRICS, **SHAPES, **OBJECTS}
+    figures = [
+        (image.id, name, _figures_of(image, name)) for image in scores.images for name in foreground(scores)
     ]
-    return tuple(METRICS[metric][0] for metric in PER_IMAGE), tuple(rows)
+    shown = (*PER_IMAGE, *(metric for metric in MORE_PER_IMAGE if any(metric in own for *_, own in figures)))
+    rows = (ImageRow(identity, name, tuple(own.get(m) for m in shown)) for identity, name, own in figures)
+    return tuple(known[metric][0] for metric in shown), tuple(rows)
+
+
+def _figures_of(image: ImageScores, name: str) -> dict[str, float]:
+    return {
+        **image.classes.get(name, {}),
+        **(image.shapes or {}).get(name, {}),
+        **(image.objects or {}),
+    }
 
 
 def image_dice(scores: Scores) -> dict[str, list[float]]:
@@ -167,7 +268,7 @@ def image_dice(scores: Scores) -> dict[str, list[float]]:
 
 
 def has_absent(scores: Scores) -> bool:
-    """Whether a class was absent from truth and prediction of some image."""
+    """Whether a class was left out of a mean, absent from truth and prediction of some image."""
     return any(m["dice"].n_absent > 0 for m in scores.mean.values() if "dice" in m)
 
 

@@ -1,0 +1,52 @@
+"""The command ``review``."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seglet.console import door, print_json, print_line, print_table
+from seglet.options import AsJson
+
+SHOWN = 15  # rows on the screen
+
+
+def review(
+    run: Annotated[Path, typer.Argument(help="Run or model folder.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, folders or datasets.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The table to write, review.csv.")],
+    as_json: AsJson = False,
+) -> None:
+    """Rank images by how doubtful their predictions are: to look at first, and to annotate next."""
+    from seglet import pipeline
+    from seglet.reviewing import write_review
+
+    with door(as_json) as tell:
+        found = pipeline.review(run, images, tell)
+        write_review(found, out)
+    if as_json:
+        print_json(found.model_dump(mode="json") | {"out": str(out)})
+        return
+    rows = [
+        (
+            one.file,
+            f"{one.predicted_dice:.3f}",
+            f"{one.agreement:.3f}",
+            "" if one.dice is None else f"{one.dice:.3f}",
+        )
+        for one in found.images[:SHOWN]
+    ]
+    print_table("To look at first", ("image", "predicted Dice", "agreement", "real Dice"), rows)
+    print_line("To annotate next: " + ", ".join(one.file for one in found.to_annotate[:3]))
+    if found.correlation is not None:
+        told = found.correlation
+        print_line(
+            f"Predicted and real Dice of {told.n} images that were not trained on correlate by "
+            f"{_shown(told.rho)} [{_shown(told.low)}, {_shown(told.high)}] (Spearman)."
+        )
+    print_line(f"All {len(found.images)}: {out}")
+
+
+def _shown(figure: float | None) -> str:
+    return "–" if figure is None or math.isnan(figure) else f"{figure:.3f}"

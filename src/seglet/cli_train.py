@@ -1,0 +1,90 @@
+"""The command ``train``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seglet.console import door, print_json, print_line, print_table, show_figure
+from seglet.core.errors import ConfigError
+from seglet.options import AsJson, Data, RecipeName, Settings
+from seglet.printing import print_scores, scored_on_words, scores_document
+
+if TYPE_CHECKING:
+    from seglet.pipeline import Trained
+    from seglet.seeds import Seeds
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Run folder.")],
+    recipe: RecipeName = "auto",
+    settings: Settings = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Time for everything, of each seed: 90s, 10m, 1h30m.")
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="Cross-validate in so many folds; auto leaves one out where few, none.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=2, help="Train so many times, with seeds that follow; all are kept.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model, score it on images it has not seen, and write a report."""
+    from seglet import pipeline
+
+    with door(as_json) as tell:
+        if resume and recipe != "auto":
+            raise ConfigError(
+                "--recipe",
+                found=recipe,
+                expected="no recipe beside --resume: an interrupted run goes on with its own",
+                remedy="Leave --recipe out; single settings can be changed with --set.",
+            )
+        said = [*(settings or []), *([] if folds is None else [f"split.folds={folds}"])]
+        if seeds is None:
+            trained = pipeline.train(data, out, recipe, said, budget, resume, tell)
+        else:
+            timed = [] if budget is None else pipeline.time_settings(budget)
+            found = pipeline.train_seeds(data, out, seeds, recipe, [*timed, *said], resume, tell)
+    if seeds is None:
+        _tell_trained(trained, as_json)
+    else:
+        _tell_seeds(found, out, as_json)
+
+
+def _tell_trained(trained: "Trained", as_json: bool) -> None:
+    if as_json:
+        places = {
+            "model": trained.run.model,
+            "report": trained.run.report,
+            "predictions": trained.run.predictions,
+        }
+        print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
+        return
+    print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
+    print_line(f"Model:  {trained.run.model}")
+    print_line(f"Masks:  {trained.run.predictions}")
+    print_line(f"Report: {trained.run.report}")
+
+
+def _tell_seeds(found: "Seeds", out: Path, as_json: bool) -> None:
+    """A row for each figure, a column for each seed, then their mean and standard deviation."""
+    from seglet.seeds import SEEDS
+
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    columns = ("", *(f"seed {run.seed}" for run in found.seeds), "mean", "std")
+    rows = [
+        (name, *(show_figure(run.figures[name]) for run in found.seeds), *map(show_figure, (of.mean, of.std)))
+        for name, of in found.summary.items()
+        if of.n
+    ]
+    print_table(f"{len(found.seeds)} seeds, each scored on the same {found.n_images}", columns, rows)
+    print_line("std is over seeds: the luck of training, not that of which images were scored.")
+    print_line(f"Runs: {', '.join(str(out / run.folder) for run in found.seeds)}   (figures: {out / SEEDS})")

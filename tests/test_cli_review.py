@@ -1,0 +1,26 @@
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from seglet.cli import app
+
+
+def test_review_ranks_and_writes(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    out = tmp_path / "review.csv"
+    result = CliRunner().invoke(app, ["review", str(run_folder), str(cells), "-o", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "To look at first" in result.output
+    assert "1 images that were not trained on" in result.output
+    assert out.read_text().count("\n") == 6
+
+
+def test_review_speaks_json(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    out = tmp_path / "review.csv"
+    result = CliRunner().invoke(
+        app, ["review", str(run_folder), str(cells / "images"), "-o", str(out), "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert len(found["images"]) == 5
+    assert found["correlation"] is None
