@@ -1,21 +1,26 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from seglet.choosing import choose_outputs, pieces_to_choose_on
+from seglet.choosing import Looked, _with_temperature, choose_outputs, pieces_to_choose_on
 from seglet.core.events import Event, quiet
-from seglet.core.image import IGNORE, Sample, StoredSample
+from seglet.core.image import IGNORE, Image, Sample, StoredSample
 from seglet.data.crops import Crop, choose_crops
 from seglet.data.synthetic import make_dataset
 from seglet.io.pixels import in_memory
 from seglet.metrics.instances import dsb_score, overlaps
 from seglet.model import Model, PredictConfig, load_model
+from seglet.patches.targets import TargetConfig
 from seglet.planning import Planned, make_planned
 from seglet.postprocessing.decode import decode
+from seglet.postprocessing.fitting import Example, Fitted, fit_decoding
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.engines import TorchEngine
+from seglet.prediction.outputs import calibrated
 from seglet.prediction.tiled import predict_image, predict_raw
 from seglet.recipe import read_recipe
 
@@ -97,7 +102,9 @@ def test_the_threshold_of_windows_is_that_of_their_images(planned: Planned, mode
     )
     assert f"{len(crops)} windows of training and validation images" in chosen.threshold_from
     assert len(pieces_to_choose_on(crops * 20, [], model.card)) == 48
-    assert len(pieces_to_choose_on(samples * 20, [], model.card)) == 12
+    assert len(pieces_to_choose_on(samples * 20, [], model.card)) == 48
+    large = [replace(one, image=Image(np.zeros((1, 1000, 1000), np.uint8))) for one in samples * 20]
+    assert len(pieces_to_choose_on(large, [], model.card)) == 12
 
 
 def test_of_very_many_pixels_a_part_chooses_the_same_threshold(
@@ -157,6 +164,36 @@ def test_where_objects_are_told_apart_the_way_to_them_is_fitted(
     if headline == "dsb":
         assert score(decoding) >= score(DecodingConfig(method="components"))
         assert f"{score(decoding):.3f}" in chosen.card.threshold_from
+
+
+def test_of_a_large_image_the_way_to_objects_is_fitted_on_a_window(
+    apart: Planned, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seglet.choosing.MOST_DECODED", 5000)
+    sizes = []
+
+    def fit(examples: Sequence[Example], *rest: Any) -> Fitted:
+        sizes.extend(one.truth.size for one in examples)
+        assert all(one.planes[0].shape == one.truth.shape for one in examples)
+        assert all(one.truth.any() for one in examples)
+        return fit_decoding(examples, *rest)
+
+    monkeypatch.setattr("seglet.choosing.fit_decoding", fit)
+    told = Model(model.network, model.card.model_copy(update={"decoding": DecodingConfig()}))
+    pieces = [*apart.part("train"), *apart.part("validation")]
+    choose_outputs(told, pieces, [], "dsb", quiet)
+    assert len(sizes) == len(pieces)
+    assert 0 < max(sizes) <= 5000 // len(pieces)
+
+
+def test_borders_are_calibrated_as_they_will_be(model: Model) -> None:
+    """Interior and border become bolder one by one; the threshold is that of their sum afterwards."""
+    card = model.card.model_copy(update={"targets": TargetConfig(kind="borders")})
+    planes = np.random.default_rng(0).dirichlet((1, 1, 1), 1000).T.astype(np.float32)
+    looked = Looked((planes[0] < 0.4).astype(np.uint8), planes.copy(), True, None)
+    chosen = _with_temperature(Model(model.network, card), [looked], quiet)
+    assert chosen.card.temperature != 1
+    np.testing.assert_array_equal(looked.planes, calibrated(planes, chosen.card))
 
 
 def test_few_objects_in_validation_images_need_the_training_images_too(apart: Planned, model: Model) -> None:

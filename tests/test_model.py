@@ -324,6 +324,15 @@ def test_ensemble_averages_its_models_and_survives_its_folder(tmp_path: Path) ->
     assert torch.equal(_probabilities(again, image), _probabilities(ensemble, image))
 
 
+def test_an_ensemble_of_older_times_has_no_temperatures(tmp_path: Path) -> None:
+    ensemble = ensemble_of([_trained(seed) for seed in (1, 2)])
+    folder = save_model(ensemble, tmp_path / "model")
+    weights = _weights(folder)
+    del weights["temperatures"]
+    save_file(weights, folder / WEIGHTS)
+    _assert_same(load_model(folder), ensemble)
+
+
 def test_ensembles_are_joined_member_by_member() -> None:
     first, second, third = (_trained(seed) for seed in (1, 2, 3))
     joined = ensemble_of([ensemble_of([first, second]), third])

@@ -217,5 +217,8 @@ def test_masks_that_tell_touching_objects_apart_keep_them_apart(tmp_path: Path) 
         assert prediction.objects is not None
         assert len(np.unique(prediction.objects)) == 4
         np.testing.assert_array_equal(prediction.objects > 0, objects[::-1] > 0)
+    seven = MaskConfig(encoding="instances", ignore=7)  # of the truth; predicted, it is an object's number
+    for _, prediction in match_predictions(tmp_path / "apart", find_cases(tmp_path / "data"), seven, quiet):
+        np.testing.assert_array_equal(prediction.labels, objects[::-1] > 0)
     merged = match_predictions(tmp_path / "merged", find_cases(tmp_path / "data"), told, quiet)
     assert [prediction.objects for _, prediction in merged] == [None, None]

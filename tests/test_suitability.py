@@ -1,6 +1,7 @@
 """A recipe that does not suit the data is refused by name, with what would suit."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,8 +11,10 @@ from seglet.core.image import LabelClass, Labels
 from seglet.data.synthetic import make_dataset
 from seglet.io.sources import File
 from seglet.model import ModelCard
+from seglet.patches.targets import TargetConfig
 from seglet.pipeline import train
 from seglet.planning import make_planned
+from seglet.postprocessing.settings import DecodingConfig
 from seglet.preprocessing.plan import Plan
 from seglet.recipe import Recipe, read_recipe
 from seglet.suitability import require_channels, require_network, require_suited
@@ -52,6 +55,24 @@ def test_an_odd_image_out_is_to_be_exported_anew(card: ModelCard) -> None:
 def suited(plan: Plan, n_classes: int, *settings: str) -> None:
     recipe: Recipe = read_recipe("auto", settings)
     require_suited(recipe, plan, labels(n_classes))
+
+
+def test_parts_are_not_removed_where_they_are_not_seen_whole(card: ModelCard) -> None:
+    on_disk = card.plan.model_copy(update={"reading": "disk"})
+    suited(card.plan, 2, "decoding.keep=largest")
+    suited(on_disk, 2, "decoding.threshold=0.4")
+    with pytest.raises(ConfigError, match=r"read from disk window by window.*plan\.reading=memory"):
+        suited(on_disk, 2, "decoding.keep=largest")
+
+
+def test_a_way_to_objects_that_the_network_does_not_show_is_refused_early(card: ModelCard) -> None:
+    def told(kind: Literal["classes", "borders"]) -> ModelCard:
+        decoding, targets = DecodingConfig(method="interior"), TargetConfig(kind=kind)
+        return card.model_copy(update={"decoding": decoding, "targets": targets})
+
+    require_network(told("borders"))
+    with pytest.raises(ConfigError, match=r"decoding\.method: found interior.*targets\.kind borders"):
+        require_network(told("classes"))
 
 
 def test_borders_are_of_one_class_of_objects(card: ModelCard) -> None:

@@ -2,19 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.events import Event, Tell
+from seglet.core.grid import Cover
 from seglet.core.image import IGNORE, Sample
 from seglet.data.crops import Crop, Piece
 from seglet.metrics.curves import best_threshold
 from seglet.metrics.instances import dsb_score, overlaps, seg_scores
 from seglet.model import Model, ModelCard
 from seglet.patches.sampler import evenly
-from seglet.postprocessing.calibration import fit_temperature, tempered
+from seglet.postprocessing.calibration import fit_temperature
 from seglet.postprocessing.fitting import Example, fit_decoding
 from seglet.prediction.engines import TorchEngine
 from seglet.prediction.outputs import calibrated, class_probabilities
@@ -22,12 +24,13 @@ from seglet.scoring import predict_planes
 
 Objects = NDArray[np.int32]
 
-N_IMAGES = 12  # enough pixels for a threshold to two digits; more would only cost time
-N_CROPS = 48  # these are small
+FEWEST, MOST = 12, 48  # images to look at, as many as have about so many pixels
+N_PIXELS = 3_000_000
 MOST_PIXELS = 4_000_000  # looked at of one image
+MOST_DECODED = 3_000_000  # pixels that the way to objects is fitted on, which decodes them up to 64 times
 N_FOR_TEMPERATURE = 4  # images of several classes
 FEW_OBJECTS = 30  # fewer do not say how objects come apart
-FIT_S = 20.0  # about what fitting the way to objects takes
+FIT_S = 25.0  # about what fitting the way to objects takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +41,16 @@ class Looked:
     ----------
     truth : (n,) uint8 array
         Class index of pixels that count; a random part where they are many.
-    scores : (k, n) float32 array
-        Their probabilities; k = 1: of the foreground, else one row per class.
+    planes : (planes, n) float32 array
+        What the network says of them; see `seglet.prediction.outputs.raw_planes`.
     is_unseen : bool
         Whether the network was not trained on it.
     objects : Example or None
-        All planes and the true objects, where the way to objects is to be chosen.
+        All planes and the true objects, where the way to objects is to be chosen; a window of large images.
     """
 
     truth: NDArray[np.uint8]
-    scores: NDArray[np.float32]
+    planes: NDArray[np.float32]
     is_unseen: bool
     objects: Example | None
 
@@ -95,11 +98,19 @@ def pieces_to_choose_on(seen: Sequence[Piece], unseen: Sequence[Piece], card: Mo
     if card.predict.threshold is not None:
         return []
     every = [*seen, *unseen]
-    n = N_CROPS if is_on_disk(every) else N_IMAGES
+    n = _n_to_look_at(every)
     if card.plan.n_classes > 2:
         return evenly(unseen, N_FOR_TEMPERATURE)
     alone = evenly(unseen, n)
     return alone if card.decoding and _n_objects(alone) >= FEW_OBJECTS else evenly(every, n)
+
+
+def _n_to_look_at(pieces: Sequence[Piece]) -> int:
+    """Enough pixels for a threshold to two digits; more would only cost time."""
+    if is_on_disk(pieces):
+        return MOST
+    n_pixels = sum(prod(piece.image.shape) for piece in pieces if isinstance(piece, Sample))
+    return min(max(N_PIXELS * len(pieces) // max(n_pixels, 1), FEWEST), MOST)
 
 
 def is_on_disk(pieces: Sequence[Piece]) -> bool:
@@ -116,11 +127,22 @@ def _look(model: Model, pieces: Sequence[Piece], unseen: set[str], tell: Tell) -
         labels = np.asarray(sample.labels)
         counted = labels != IGNORE if sample.fov is None else (labels != IGNORE) & sample.fov
         few = _few(counted, MOST_PIXELS // len(planes))
-        scores = class_probabilities(planes, model.card)[:, few]
         told = sample.objects if model.card.decoding else None
-        objects = None if told is None else Example(planes, told, counted)
-        looked.append(Looked(labels[few], scores, piece.id in unseen, objects))
+        most = MOST_DECODED // min(len(pieces), FEWEST)
+        objects = None if told is None else _example(planes, told, counted, most)
+        looked.append(Looked(labels[few], planes[:, few], piece.id in unseen, objects))
     return looked
+
+
+def _example(planes: NDArray[np.float32], objects: Objects, counted: NDArray[np.bool_], most: int) -> Example:
+    """All of an image; of one with more pixels than `most` the window of so many with most in objects."""
+    if objects.size <= most:
+        return Example(planes, objects, counted)
+    share = (most / objects.size) ** (1 / objects.ndim)
+    cover = Cover(objects.shape, tuple(max(1, int(n * share)) for n in objects.shape))
+    boxes = [region.within(objects.shape).slices for region in cover]
+    box = max(boxes, key=lambda box: np.count_nonzero(objects[box]))
+    return Example(planes[(slice(None), *box)].copy(), objects[box].copy(), counted[box].copy())
 
 
 def _with_temperature(model: Model, looked: Sequence[Looked], tell: Tell) -> Model:
@@ -128,20 +150,20 @@ def _with_temperature(model: Model, looked: Sequence[Looked], tell: Tell) -> Mod
     unseen = [one for one in looked if one.is_unseen]
     if not unseen:
         return model
-    truth, scores = _joined(unseen)
+    truth, scores = _joined(unseen, model.card)
     temperature = fit_temperature(truth, scores[0] if len(scores) == 1 else scores)
     told = f"likeliest truth of {len(unseen)} validation images"
     tell(Event("temperature", f"{temperature:.2f} ({told})"))
     model = _changed(model, temperature=temperature)
     for one in looked:
-        tempered(one.scores, temperature)
+        calibrated(one.planes, model.card)
         if one.objects is not None:
             calibrated(one.objects.planes, model.card)
     return model
 
 
 def _with_threshold(model: Model, looked: Sequence[Looked], kind: str, tell: Tell) -> Model:
-    truth, scores = _joined(looked)
+    truth, scores = _joined(looked, model.card)
     threshold = _rarer_class_threshold(truth == 1, scores[0])
     told = f"largest Dice of the rarer class on {len(looked)} {kind}"
     tell(Event("threshold", f"{threshold:.3f} ({told})", len(looked), len(looked)))
@@ -162,8 +184,10 @@ def _with_decoding(model: Model, looked: Sequence[Looked], headline: str, tell: 
     return _changed(model, decoding=found, threshold=found.threshold, threshold_from=told)
 
 
-def _joined(looked: Sequence[Looked]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    return np.concatenate([one.truth for one in looked]), np.concatenate([one.scores for one in looked], 1)
+def _joined(looked: Sequence[Looked], card: ModelCard) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """True classes of all pixels, and their probabilities: of the foreground (1, n), or one row per class."""
+    planes = np.concatenate([one.planes for one in looked], axis=1)
+    return np.concatenate([one.truth for one in looked]), class_probabilities(planes, card)
 
 
 def _changed(model: Model, **update: Any) -> Model:

@@ -60,15 +60,23 @@ def measure(
 
 def _print_measured(measured: "Measured") -> None:
     shown = measured.images[:N_SHOWN]
-    names = list(dict.fromkeys(name for row in shown for name in row))[: N_COLUMNS + 1]
-    rows = [(str(row["image"]), *(_shown(row.get(name)) for name in names[1:])) for row in shown]
-    print_table(measured.what.capitalize(), tuple(names), rows)
+    known = list(dict.fromkeys(name for row in shown for name in row if name != "image"))
+    in_ml = measured.what == "organs" and any("_ml_" in name for name in known)
+    names = [name for name in known if not (in_ml and "_mm3_" in name)][:N_COLUMNS]  # the same in other units
+    rows = [(str(row["image"]), *(_shown(row.get(name)) for name in names)) for row in shown]
+    titles = (name.removeprefix("n_").replace("_", " ") for name in names)  # may be broken between words
+    print_table(measured.what.capitalize(), ("image", *titles), rows)
     n_more = len(measured.images) - len(shown)
     counted = "segments" if measured.what == "vessels" else measured.what
-    print_line(f"{f'… and {n_more} more images. ' if n_more else ''}{measured.n_rows} {counted} in all.")
+    more = f"… and {n_more} more {'image' if n_more == 1 else 'images'}. " if n_more else ""
+    print_line(f"{more}{measured.n_rows} {counted} in all.")
     for path in measured.files:
         print_line(f"Written: {path}")
 
 
 def _shown(value: float | None) -> str:
-    return str(value) if isinstance(value, int) else show_figure(value)
+    """About four digits: sizes run from shares to thousands."""
+    if value is None or isinstance(value, int) or abs(value) < 10 or value != value:
+        return str(value) if isinstance(value, int) else show_figure(value)
+    decimals = 2 if abs(value) < 100 else 1 if abs(value) < 1000 else 0
+    return f"{value:.{decimals}f}"

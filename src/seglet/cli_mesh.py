@@ -20,8 +20,10 @@ def mesh(
     spacing: Annotated[
         str, typer.Option(help="Distance between voxels: 5mm,0.8mm,0.8mm (z, y, x), or 0.2um for all.")
     ] = "",
-    smooth: Annotated[float, typer.Option(help="Voxels smoothed over; 0 leaves their steps.")] = 1.0,
-    reduce: Annotated[float, typer.Option(help="Share of the triangles to leave out, below 1.")] = 0.7,
+    smooth: Annotated[float, typer.Option(min=0.0, help="Voxels smoothed over; 0 leaves their steps.")] = 1.0,
+    reduce: Annotated[
+        float, typer.Option(min=0.0, max=0.99, help="Share of the triangles to leave out.")
+    ] = 0.7,
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:

@@ -28,17 +28,14 @@ def review(
     if as_json:
         print_json(found.model_dump(mode="json") | {"out": str(out)})
         return
-    rows = [
-        (
-            one.file,
-            f"{one.predicted_dice:.3f}",
-            f"{one.agreement:.3f}",
-            "" if one.dice is None else f"{one.dice:.3f}",
-        )
-        for one in found.images[:SHOWN]
+    new = [one for one in found.images if not one.is_trained_on] or list(found.images)
+    rows: list[tuple[str, ...]] = [
+        (one.id, *map(_shown, (one.predicted_dice, one.agreement, one.dice))) for one in new[:SHOWN]
     ]
     print_table("To look at first", ("image", "predicted Dice", "agreement", "real Dice"), rows)
-    print_line("To annotate next: " + ", ".join(one.file for one in found.to_annotate[:3]))
+    unlabelled = [one.id for one in found.to_annotate if one.dice is None]
+    if unlabelled:
+        print_line("To annotate next: " + ", ".join(unlabelled[:3]))
     if found.correlation is not None:
         told = found.correlation
         print_line(

@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seglet.console import door, print_json, print_line, print_table, show_figure
+from seglet.console import door, print_json, print_line, print_table, print_text, show_figure
 from seglet.core.errors import ConfigError
 from seglet.options import AsJson, Data, RecipeName, Settings
 from seglet.printing import print_scores, scored_on_words, scores_document
 
 if TYPE_CHECKING:
     from seglet.pipeline import Trained
+    from seglet.run import Run
     from seglet.seeds import Seeds
+
+FEW_STEPS = 50  # what a network has learned by then says little of what it can learn
 
 
 def train(
@@ -67,9 +70,22 @@ def _tell_trained(trained: "Trained", as_json: bool) -> None:
         print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
         return
     print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
+    _warn_of_few_steps(trained.run)
     print_line(f"Model:  {trained.run.model}")
     print_line(f"Masks:  {trained.run.predictions}")
     print_line(f"Report: {trained.run.report}")
+
+
+def _warn_of_few_steps(run: "Run") -> None:
+    from seglet.run import read_facts
+
+    steps = read_facts(run).get("steps", FEW_STEPS)
+    if steps < FEW_STEPS:
+        counted = "1 step" if steps == 1 else f"{steps} steps"
+        print_text(
+            f"Training took only {counted}, too few to judge by these figures. "
+            "Give it more time (--budget), or end other programs that keep the processor busy."
+        )
 
 
 def _tell_seeds(found: "Seeds", out: Path, as_json: bool) -> None:

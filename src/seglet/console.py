@@ -104,7 +104,7 @@ def print_table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]
             header = _narrowed(column, max((len(row[number]) for row in rows), default=0))
             table.add_column(header, justify="right", no_wrap=True)
         else:  # words may be broken into lines, figures never
-            table.add_column(column)
+            table.add_column(column, overflow="fold")  # a name that is cut tells nothing apart
     for row in rows:
         table.add_row(*(_safe(cell) for cell in row))
     console = Console(highlight=False)

@@ -14,6 +14,7 @@ from seglet.data.folds import read_folds
 from seglet.data.masks import MaskConfig
 from seglet.data.splits import split_from_text
 from seglet.metrics.evaluate import evaluate
+from seglet.metrics.protocols import Protocol
 from seglet.metrics.scores import Scores
 from seglet.model import Model, load_model
 from seglet.planning import choose_protocol
@@ -49,9 +50,10 @@ def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: 
     model, run = load_model(source), Run(source)
     own = run.facts.is_file() and Path(read_facts(run)["data"]) == data.resolve()
     dataset = open_dataset(data, read_run_recipe(run).layout if own else told.layout)
+    rule = choose_protocol(protocol, dataset)
     cases: Sequence[Case] = [case for case in dataset.cases if case.labels]
     if own and run.folds.is_file():
-        return _evaluate_folds(run, model.card.labels, dataset, protocol, tell)
+        return _evaluate_folds(run, model.card.labels, dataset, rule, tell)
     if own:
         split = split_from_text(require_page(run.split).read_text(encoding="utf-8"), dataset.cases)
         cases = split.test or split.validation or split.train
@@ -64,11 +66,10 @@ def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: 
     reading = model.card.plan.reading if own else _reading_elsewhere(model, cases, labels)
     pieces = _pieces(cases, labels, model.card.plan, reading, dataset, tell)
     pairs = predict_all(model, pieces, tell)
-    rule, names = choose_protocol(protocol, dataset), model.card.labels.names
-    return evaluate(pairs, names, rule, model.threshold, images=images_of(pieces))
+    return evaluate(pairs, model.card.labels.names, rule, model.threshold, images=images_of(pieces))
 
 
-def _evaluate_folds(run: Run, labels: Labels, dataset: Dataset, protocol: str, tell: Tell) -> Scores:
+def _evaluate_folds(run: Run, labels: Labels, dataset: Dataset, rule: Protocol, tell: Tell) -> Scores:
     """Score each case by the model of the fold that has not seen it."""
     images: dict[str, str] = {}
 
@@ -80,7 +81,7 @@ def _evaluate_folds(run: Run, labels: Labels, dataset: Dataset, protocol: str, t
             images.update(images_of(pieces))
             yield from predict_all(model, pieces, tell)
 
-    return evaluate(pairs(), labels.names, choose_protocol(protocol, dataset), images=images)
+    return evaluate(pairs(), labels.names, rule, images=images)
 
 
 def _pieces(
@@ -95,7 +96,8 @@ def _pieces(
 def _reading_elsewhere(model: Model, cases: Sequence[Case], labels: Labels) -> Reading:
     needed = memory_of(open_case(case) for case in cases)
     plan = model.card.plan
-    said = PlanConfig(resize=plan.resize, reading="memory" if plan.needs_whole else None)
+    is_whole = plan.needs_whole or model.card.rules is not None
+    said = PlanConfig(resize=plan.resize, reading="memory" if is_whole else None)
     return choose_reading(said, cases, labels, needed)
 
 

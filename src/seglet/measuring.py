@@ -125,7 +125,7 @@ def measure(
     tell(
         Event(
             "measuring",
-            f"{n_rows} {'segments' if what == 'vessels' else what} in {len(found)} images",
+            f"{n_rows} {'segments' if what == 'vessels' else what} in {len(found)} {'image' if len(found) == 1 else 'images'}",
             len(found),
             len(found),
         )

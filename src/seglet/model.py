@@ -272,7 +272,10 @@ def load_model(folder: Path) -> Model:
     card = read_card(folder)
     model = untrained(card)
     try:
-        model.network.load_state_dict(load_file(folder / WEIGHTS))
+        weights = load_file(folder / WEIGHTS)
+        if isinstance(model.network, Ensemble):
+            weights.setdefault("temperatures", model.network.temperatures)  # older models have none
+        model.network.load_state_dict(weights)
     except Exception as error:  # safetensors raises its own, Python's and the system's errors
         raise ModelError(
             folder / WEIGHTS,

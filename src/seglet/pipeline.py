@@ -264,8 +264,9 @@ def evaluate(
     if is_model:
         return evaluate_model(source, Path(truth), protocol, told, tell)
     dataset = as_truth(open_dataset(Path(truth), told.layout))
+    rule = choose_protocol(protocol, dataset)
     matched = match_predictions(source, dataset, told.masks, tell)
-    return score_pairs(matched, matched.truth.names, choose_protocol(protocol, dataset))
+    return score_pairs(matched, matched.truth.names, rule)
 
 
 def compare(

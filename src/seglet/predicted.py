@@ -84,7 +84,12 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
     _refuse_twice(folder, pairs)
     _refuse_flat(pairs)
     n_images = len({case.id for cases in names.values() for case in cases})
-    tell(Event("matching", f"{len(files)} masks for {n_images} labelled images"))
+    tell(
+        Event(
+            "matching",
+            f"{len(files)} {'mask' if len(files) == 1 else 'masks'} for {n_images} labelled images",
+        )
+    )
     truth = labels_of(dataset, [case for case, _ in pairs], masks, tell)
     predicted = _understand(pairs, truth, tell)
     if predicted.n_classes > truth.n_classes:
@@ -142,7 +147,7 @@ def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -
         return truth
     masks = [Case(id=c.id, images=(f,), labels=(f,), page=c.page) for c, f in pairs]
     found = understand_masks(masks, MaskConfig(), tell)
-    if found.n_classes > 2 and truth.encoding in TELLING_APART:
+    if truth.encoding in TELLING_APART and (found.n_classes > 2 or found.encoding == "instances"):
         return understand_masks(masks, MaskConfig(encoding="instances"), tell)
     known = {c.value for c in truth.classes}
     if (

@@ -114,7 +114,7 @@ def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None)
         for sample, predicted in pairs:
             path, case = places[predicted.id]
             write_prediction(path, predicted, planned.labels, case, probabilities=False)
-            kept.append(replace(predicted, probabilities=None))
+            kept.append(replace(predicted, probabilities=None, objects=None))
             yield sample, predicted
 
     protocol = choose_protocol(planned.recipe.protocol, planned.dataset)

@@ -24,10 +24,12 @@ from seglet.reading import gibibytes, patches_in_words, prepare, reading_in_word
 from seglet.recipe import to_text
 from seglet.report.content import AugmentationPreview, Example, Note, ReportContent, WeightPreview
 from seglet.report.overlays import show_image
+from seglet.report.surfaces import surface_pictures
 from seglet.report.views import choose_view, lay_out
 from seglet.run import environment
 
 N_PREVIEWED = 8  # augmented patches
+MOST_VOXELS = 30_000_000  # of a volume whose surface is drawn; more take too long
 MAX_WEIGHED = 1024  # px; larger images are weighed in their middle
 
 KINDS = {"train": "training", "folds": ""}  # of images that were scored, where the part's name is no word
@@ -205,14 +207,30 @@ def _examples(
 
 def _example(sample: Sample, predicted: Prediction, score: float, note: Note) -> Example:
     image, truth, labels, fov = sample.image, np.asarray(sample.labels), predicted.labels, sample.fov
-    name = sample.id
+    name, surfaces = sample.id, _surfaces(sample, predicted) if note == "median" else ()
     if truth.ndim == 3:
         view = choose_view(image, ((truth > 0) & (truth != IGNORE)) | (labels > 0))
         name = f"{name}, {len(view.places)} of {truth.shape[view.how.permutation[view.axis]]} slices"
         image = Image(lay_out(image.pixels, view, gap=image.pixels.min()))
         truth, labels = lay_out(truth, view), lay_out(labels, view)
         fov = None if fov is None else lay_out(fov, view)
-    return Example(name, show_image(image), truth, labels, fov, score, note)
+    return Example(name, show_image(image), truth, labels, fov, score, note, surfaces)
+
+
+def _surfaces(sample: Sample, predicted: Prediction) -> tuple[tuple[str, NDArray[np.uint8]], ...]:
+    """Truth and prediction of a volume as surfaces, from three sides."""
+    image, truth = sample.image, np.asarray(sample.labels)
+    if truth.ndim != 3 or min(truth.shape) < 2 or truth.size > MOST_VOXELS:
+        return ()
+    spacing = image.spacing or (1.0,) * 3
+    names = [
+        str(k) for k in range(int(max(truth[truth != IGNORE].max(initial=0), predicted.labels.max())) + 1)
+    ]
+    return tuple(
+        (f"{told}, {'from above' if one.side == 'above' else f'from the {one.side}'}", one.picture)
+        for told, labels in (("Truth", truth), ("Prediction", predicted.labels))
+        for one in surface_pictures(labels, spacing, names, image.direction)
+    )
 
 
 def _augmentation(planned: Planned) -> AugmentationPreview:

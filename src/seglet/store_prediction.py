@@ -28,6 +28,7 @@ from seglet.model import Model, n_outputs
 from seglet.postprocessing.decode_blocks import Store, decode_blocks
 from seglet.prediction.blocks import predict_blocks, predict_planes
 from seglet.prediction.engines import TorchEngine
+from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiled import predict_raw
 from seglet.preprocessing.levels import BYTES_PER_VALUE
 from seglet.preprocessing.normalization import require_parts
@@ -145,13 +146,14 @@ def _put_objects(path: Path, case: Case, model: Model, engine: TorchEngine, tell
     """Number the objects of an image, across all of its blocks; see `seglet.postprocessing.decode_blocks`."""
     assert model.card.decoding is not None
     stored = open_case(case)
-    n_planes = n_outputs(model.card) if model.card.targets.kind != "classes" else 1
     with (
         TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as aside,
         ome_zarr.new_labels(path, _name(model), np.uint32, own={MADE: PREDICTION}) as canvas,
     ):
         axes = "zyx"[-len(stored.shape) :]
-        planes = scratch_array(Path(aside), "planes", f"c{axes}", (n_planes, *stored.shape), np.float32)
+        planes = scratch_array(
+            Path(aside), "planes", f"c{axes}", (n_planes(model.card), *stored.shape), np.float32
+        )
         numbers = scratch_array(Path(aside), "numbers", axes, stored.shape, np.int32)
 
         def keep(region: Region, said: NDArray[np.float32] | None) -> None:

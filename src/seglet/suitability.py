@@ -10,6 +10,9 @@ from seglet.io.sources import File
 from seglet.losses.combined import LossConfig
 from seglet.model import ModelCard, untrained
 from seglet.patches.stored import require_in_memory
+from seglet.postprocessing.settings import DecodingConfig
+from seglet.postprocessing.splitting import require_method
+from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiling import tiling_of
 from seglet.preprocessing.plan import Plan
 from seglet.recipe import Recipe
@@ -55,6 +58,7 @@ def require_suited(recipe: Recipe, plan: Plan, labels: Labels) -> None:
     targets, loss, names = recipe.targets, recipe.loss, labels.names
     if plan.reading == "disk":
         require_in_memory(recipe.patches.border_weight, targets)
+        _require_no_rules(recipe.decoding)
     if targets.kind == "borders":
         _require_borders(labels, loss)
         names = (*names, "border")
@@ -73,7 +77,7 @@ def require_network(card: ModelCard) -> None:
     Raises
     ------
     ConfigError
-        If the settings do not fit the plan's levels.
+        If the settings do not fit the plan's levels, or the way to objects not the targets.
     GeometryError
         If nothing is left of a window between its margins.
     """
@@ -81,6 +85,18 @@ def require_network(card: ModelCard) -> None:
         untrained(card)
     tiling = tiling_of(card)
     tiling.stripes(tiling.window)
+    if card.decoding is not None:
+        require_method(n_planes(card), card.decoding)
+
+
+def _require_no_rules(decoding: DecodingConfig) -> None:
+    if decoding.has_rules:
+        raise ConfigError(
+            "decoding",
+            found="parts to be filled or removed in images that are read from disk window by window",
+            expected="images kept in memory, where parts are seen whole",
+            remedy="Set plan.reading=memory, or leave min_size, max_hole, keep and edge out.",
+        )
 
 
 def _require_borders(labels: Labels, loss: LossConfig) -> None:

@@ -115,7 +115,7 @@ def write_prediction(
 ) -> Path:
     """Write a mask with the values of the user's own masks, on the grid of its image.
 
-    Objects that are told apart are numbered from 1 on.
+    Objects that are told apart are numbered from 1 on; but DICOM-SEG, which lists classes, holds these alone.
 
     Parameters
     ----------

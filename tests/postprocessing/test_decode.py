@@ -20,8 +20,15 @@ from seglet.postprocessing.rules import fill_holes
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.postprocessing.splitting import foreground_of
 
-PLANES = {"components": 1, "probability": 1, "depth": 1, "distance": 2, "interior": 3}
-LOW_SEEDS = {"components": None, "probability": 0.7, "depth": 1.5, "distance": 0.6, "interior": 0.4}
+PLANES = {"components": 1, "probability": 1, "depth": 1, "waist": 1, "distance": 2, "interior": 3}
+LOW_SEEDS = {
+    "components": None,
+    "probability": 0.7,
+    "depth": 1.5,
+    "waist": 0.9,
+    "distance": 0.6,
+    "interior": 0.4,
+}
 
 methods = st.sampled_from(sorted(PLANES))
 shapes = st.sampled_from([(31, 40), (1, 25), (9, 11, 12)])

@@ -16,8 +16,15 @@ from seglet.postprocessing.decode import decode
 from seglet.postprocessing.decode_blocks import Store, decode_blocks
 from seglet.postprocessing.settings import DecodingConfig
 
-PLANES = {"components": 1, "probability": 1, "depth": 1, "distance": 2, "interior": 3}
-LOW_SEEDS = {"components": None, "probability": 0.7, "depth": 1.5, "distance": 0.6, "interior": 0.4}
+PLANES = {"components": 1, "probability": 1, "depth": 1, "waist": 1, "distance": 2, "interior": 3}
+LOW_SEEDS = {
+    "components": None,
+    "probability": 0.7,
+    "depth": 1.5,
+    "waist": 0.9,
+    "distance": 0.6,
+    "interior": 0.4,
+}
 
 
 def _store(planes: np.ndarray, block: tuple[int, ...], canvas: Any = None, **more: int) -> Store:

@@ -34,8 +34,8 @@ def test_planes_of_several_classes_are_refused() -> None:
 @pytest.mark.parametrize(("n_planes", "own"), [(1, ()), (2, ("distance",)), (3, ("interior",))])
 def test_methods_are_those_the_planes_allow(n_planes: int, own: tuple[str, ...]) -> None:
     allowed = methods_for(n_planes)
-    assert allowed == ("components", "probability", "depth", *own)
-    for method in ("components", "probability", "depth", "interior", "distance", None):
+    assert allowed == ("components", "probability", "depth", "waist", *own)
+    for method in ("components", "probability", "depth", "waist", "interior", "distance", None):
         if method in (*allowed, None):
             require_method(n_planes, DecodingConfig(method=method))
         else:
@@ -95,3 +95,16 @@ def test_smoothing_joins_seeds() -> None:
     config = DecodingConfig(method="probability", seed_threshold=0.75, smoothing=0)
     assert split(own, speckled, config)[1] == 2
     assert split(own, speckled, config.model_copy(update={"smoothing": 2}))[1] == 1
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_a_waist_parts_small_and_large_objects_alike(size: int) -> None:
+    y, x = np.ogrid[: 14 * size, : 26 * size]
+    middle, radius = 6.5 * size, 5 * size
+    discs = [(y - middle) ** 2 + (x - at * size) ** 2 <= radius**2 for at in (6.5, 15)]
+    pair, planes = discs[0] | discs[1], np.ones((1, 14 * size, 26 * size), np.float32)
+    waist = DecodingConfig(method="waist", smoothing=0)
+    _, n = split(pair, planes, waist)
+    assert n == 2, "narrow to less than 0.7 of their depth where they meet"
+    assert split(pair, planes, waist.model_copy(update={"seed_threshold": 0.3}))[1] == 1
+    assert split(discs[0], planes, waist)[1] == 1

@@ -1,15 +1,17 @@
 """Channels of the logits, read by their meaning."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from seglet.model import Model, ModelCard
+from seglet.model import Model, ModelCard, n_outputs
+from seglet.networks.unet import UNetConfig
 from seglet.patches.targets import TargetConfig
 from seglet.postprocessing.settings import DecodingConfig
-from seglet.prediction.outputs import answer, calibrated, class_probabilities, raw_planes
+from seglet.prediction.outputs import answer, calibrated, class_probabilities, n_planes, raw_planes
 
 MakeModel = Callable[..., Model]
 LOGITS = torch.tensor([0.5, -1.0, 2.0, 0.3]).reshape(1, 4, 1, 1)
@@ -44,6 +46,14 @@ def test_the_distance_is_the_last_plane(card: Callable[[str], ModelCard], n: int
     found = planes(n, card("distance"))
     assert found[:-1] == pytest.approx(planes(n - 1, card("classes")))
     assert found[-1] == pytest.approx(1 / (1 + E(-float(LOGITS[0, n - 1, 0, 0]))))
+
+
+@pytest.mark.parametrize("kind", ["classes", "borders", "distance"])
+@pytest.mark.parametrize("head", ["sigmoid", "softmax"])
+def test_planes_are_counted_as_they_are_given(kind: Any, head: Any, make_model: MakeModel) -> None:
+    changed = {"targets": TargetConfig(kind=kind), "network": UNetConfig(head=head)}
+    card = make_model().card.model_copy(update=changed)
+    assert raw_planes(torch.zeros(1, n_outputs(card), 2, 2), card).shape[1] == n_planes(card)
 
 
 def test_probabilities_of_classes(card: Callable[[str], ModelCard]) -> None:

@@ -218,7 +218,7 @@ def read_scores(path: Path) -> Scores:
     except (OSError, UnicodeDecodeError, ValidationError) as error:
         raise FormatError(
             path,
-            found=f"no readable scores ({str(error).splitlines()[0]})",
+            found=f"no readable scores ({str(error).splitlines()[0]})" if path.exists() else "nothing",
             expected="a JSON file written by an evaluation",
             remedy="Evaluate again, or point to the scores.json of a run.",
         ) from error

@@ -13,10 +13,11 @@ from seglet.postprocessing.settings import DecodingConfig, Method
 from seglet.postprocessing.splitting import Planes, methods_for
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
-SMOOTHINGS = (0.0, 1.0, 2.0)  # px
+SMOOTHINGS = (0.0, 1.0, 2.0, 3.0)  # px
 SEEDS: dict[Method, tuple[float, ...]] = {
     "probability": (0.6, 0.7, 0.8, 0.9, 0.95),
     "depth": (1.5, 2.0, 3.0, 4.5, 6.5, 9.0),  # px
+    "waist": (0.6, 0.7, 0.8, 0.9),
     "interior": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
     "distance": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
 }
@@ -78,7 +79,7 @@ def fit_decoding(
 
     One setting after the other: of components, then of each other method from there on, then the best
     method's again; of equally good ones the simpler method, and what is nearer to where it started. Always
-    the same for the same images. Decodes all images at most 51 times.
+    the same for the same images. Decodes all images at most 64 times.
 
     Parameters
     ----------

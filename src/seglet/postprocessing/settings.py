@@ -7,9 +7,11 @@ from pydantic import Field
 
 from seglet.core.config import Config
 
-Method = Literal["components", "probability", "depth", "interior", "distance"]
+Method = Literal["components", "probability", "depth", "waist", "interior", "distance"]
 
-SEEDS_ABOVE = MappingProxyType({"probability": 0.8, "depth": 3.0, "interior": 0.5, "distance": 0.5})
+SEEDS_ABOVE = MappingProxyType(
+    {"probability": 0.8, "depth": 3.0, "waist": 0.7, "interior": 0.5, "distance": 0.5}
+)
 
 
 class DecodingConfig(Config):
@@ -26,12 +28,15 @@ class DecodingConfig(Config):
     method : str or None
         ``components``: nothing is split. Else the map of the watershed: ``probability`` of the foreground;
         ``depth``, the distance in pixels to the nearest pixel outside of the component; ``interior``, the
-        class of that name, of targets of borders; ``distance``, of targets of distances. None: not chosen
-        yet, to be fitted on images whose truth is known; components until then.
+        class of that name, of targets of borders; ``distance``, of targets of distances. ``waist`` splits
+        small and large objects alike: its map is the depth too, but its seeds are all peaks between which
+        the component grows narrow, to less than `seed_threshold` times the depth of either. None: not
+        chosen yet, to be fitted on images whose truth is known; components until then.
     threshold : float
         Of the foreground's probability.
     seed_threshold : float or None
-        Of the map: in pixels for ``depth``, else 0 to 1. Where None, as `SEEDS_ABOVE` says.
+        Of the map: in pixels for ``depth``, else 0 to 1; of ``waist`` a ratio. Where None, as `SEEDS_ABOVE`
+        says.
     smoothing : float
         Standard deviation of the Gaussian that the map is smoothed by, in pixels; 0 leaves it as it is.
     min_size : int

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
 from seglet.core.errors import ConfigError, GeometryError
@@ -11,6 +12,7 @@ from seglet.postprocessing.settings import DecodingConfig, Method
 
 FOREGROUND, DISTANCE, BORDERS = 1, 2, 3  # planes of what tells foreground, distances, and borders
 TRUNCATION = 4  # standard deviations; a Gaussian is 0 beyond
+SHALLOWEST = 1e-3  # px; no depth is less
 
 Planes = NDArray[np.floating]
 
@@ -46,7 +48,7 @@ def foreground_of(planes: Planes) -> Planes:
 def methods_for(n_planes: int) -> tuple[Method, ...]:
     """Which ways to objects planes allow, the simplest first."""
     own: dict[int, tuple[Method, ...]] = {DISTANCE: ("distance",), BORDERS: ("interior",)}
-    return ("components", "probability", "depth", *own.get(n_planes, ()))
+    return ("components", "probability", "depth", "waist", *own.get(n_planes, ()))
 
 
 def require_method(n_planes: int, config: DecodingConfig) -> None:
@@ -92,7 +94,8 @@ def split(own: NDArray[np.bool_], planes: Planes, config: DecodingConfig) -> tup
         Objects from 1 on, each connected, and how many; together they are `own`.
     """
     height = _map(own, planes, config)
-    seeds, n_seeds = label((height > config.seeds_above) & own)
+    is_seed = _peaks(height, own, config) if config.method == "waist" else height > config.seeds_above
+    seeds, n_seeds = label(is_seed & own)
     if n_seeds <= 1:
         return own.astype(np.int32), 1
     return np.asarray(watershed(-height, seeds, mask=own), np.int32), n_seeds
@@ -101,7 +104,7 @@ def split(own: NDArray[np.bool_], planes: Planes, config: DecodingConfig) -> tup
 def _map(own: NDArray[np.bool_], planes: Planes, config: DecodingConfig) -> Planes:
     """What is high inside of objects."""
     match config.method:
-        case "depth":
+        case "depth" | "waist":
             found = _depth(own)
         case "interior" | "distance":
             found = planes[1]  # of borders after the background, of distances after the foreground
@@ -110,6 +113,23 @@ def _map(own: NDArray[np.bool_], planes: Planes, config: DecodingConfig) -> Plan
     if not config.smoothing:
         return found
     return np.asarray(gaussian_filter(found, config.smoothing, mode="nearest", radius=_radius(config)))
+
+
+def _peaks(height: Planes, own: NDArray[np.bool_], config: DecodingConfig) -> NDArray[np.bool_]:
+    """Where the map is highest, of peaks from which one must go down by the ratio to reach a higher one.
+
+    On a logarithmic scale these are the maxima of that dynamic, found by reconstruction.
+
+    References
+    ----------
+    .. [1] Soille, "Morphological Image Analysis", 2003, section 6.3.4 (h-maxima).
+    """
+    depths = np.where(own, np.log(np.maximum(height, SHALLOWEST)), 2 * np.log(SHALLOWEST))
+    every = local_maxima(depths, connectivity=1)
+    if label(every)[1] <= 1:  # as most components have it, which saves the reconstruction
+        return np.asarray(every, np.bool_)
+    lowered = depths + np.log(max(config.seeds_above, SHALLOWEST))
+    return np.asarray(local_maxima(reconstruction(lowered, depths), connectivity=1), np.bool_)
 
 
 def _depth(own: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -37,6 +37,18 @@ def raw_planes(logits: Tensor, card: ModelCard) -> Tensor:
     return _of_classes(logits)
 
 
+def n_planes(card: ModelCard) -> int:
+    """Planes that `raw_planes` gives."""
+    n_classes = card.plan.n_classes
+    match card.targets.kind:
+        case "borders":
+            return n_classes + 1
+        case "distance":
+            return (1 if n_classes == 2 else n_classes) + 1
+        case "classes":
+            return 1 if n_classes == 2 else n_classes
+
+
 def class_probabilities(raw: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
     """What all that follows prediction expects, whatever the targets.
 

@@ -11,7 +11,7 @@ from seglet.core.tiling import Stripe
 from seglet.model import Model, Seams
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines import Engine
-from seglet.prediction.outputs import class_probabilities
+from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.tiled import predict_windows, region_of
 from seglet.prediction.tiling import tiling_of
 from seglet.preprocessing.transform import preprocess_image
@@ -52,7 +52,8 @@ def seam_error(image: Image, model: Model, engine: Engine) -> Seams | None:
     cut = predict_windows(pixels[None], engine, tiling)[0]
     said = engine.run(read_mirrored(pixels, region_of(whole))[None])[0]
     inside = tuple(s.inside(n)[1] for s, n in zip(whole, cut.shape[1:], strict=True))
-    windows, one = (class_probabilities(raw, card) for raw in (cut, said[(slice(None), *inside)]))
+    both = (calibrated(raw, card) for raw in (cut, said[(slice(None), *inside)]))
+    windows, one = (class_probabilities(raw, card) for raw in both)
     difference = np.abs(windows - one)
     changed = to_labels(windows, card.threshold) != to_labels(one, card.threshold)
     return Seams(

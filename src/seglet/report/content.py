@@ -31,6 +31,8 @@ class Example:
         Dice of the foreground; nan where truth and prediction have none.
     note : str
         Its place among the scored images: ``best``, ``median`` or ``worst``.
+    surfaces : tuple of (str, (y, x, 3) uint8 array)
+        Of a volume: what is shown, and the surface of its truth or prediction from one side.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Example:
     fov: NDArray[np.bool_] | None
     score: float
     note: Note
+    surfaces: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

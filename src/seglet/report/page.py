@@ -167,7 +167,9 @@ def _example(example: Example) -> dict[str, object]:
         View(_embed(picture), f"{caption} of {example.id}", caption)
         for picture, caption in zip(pictures, captions, strict=True)
     ]
-    return {"id": example.id, "note": example.note.capitalize(), "score": example.score, "views": views}
+    surfaces = [View(_embed(picture), f"{told} of {example.id}", told) for told, picture in example.surfaces]
+    note = example.note.capitalize()
+    return {"id": example.id, "note": note, "score": example.score, "views": views, "surfaces": surfaces}
 
 
 def _augmentation(preview: AugmentationPreview) -> list[View]:
