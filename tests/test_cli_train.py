@@ -5,6 +5,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from seglet.cli import app
+from seglet.cli_train import FEW_STEPS
 from seglet.run import Run, read_run_recipe
 
 
@@ -30,6 +31,13 @@ def test_seeds_print_their_figures_and_spread(cells: Path, said: list[str], tmp_
     assert str(out / "seeds.json") in result.stdout
     again = train(cells, "-o", out, "--seeds", 2, "--resume", "--json")
     assert [run["folder"] for run in json.loads(again.stdout)["seeds"]] == ["seed0", "seed1"]
+
+
+def test_a_training_of_few_steps_says_so(cells: Path, said: list[str], tmp_path: Path) -> None:
+    few = train(cells, "-o", tmp_path / "few", *said)
+    assert "Training took only 4 steps, too few" in few.stdout
+    enough = train(cells, "-o", tmp_path / "enough", *said, "--set", f"fit.steps={FEW_STEPS}")
+    assert enough.exit_code == 0 and "Training took only" not in enough.stdout
 
 
 def test_the_budget_is_that_of_each_seed(cells: Path, said: list[str], tmp_path: Path) -> None:

@@ -86,6 +86,14 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
+def test_a_long_name_goes_on_below_and_is_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "scan_" + "0123456789" * 5
+    print_table("", ("image", "dice"), [(name, "0.1234")])
+    lines = plain(capsys.readouterr().out)
+    assert name in "".join(line.split()[0] for line in lines if line.split())[len("image") :]
+
+
+@pytest.mark.usefixtures("narrow")
 def test_on_a_narrow_terminal_words_are_broken_and_figures_are_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -122,14 +122,9 @@ def measure(
         )
     files = write_measurements(found, what, read.labels.names, config, Path(out))
     n_rows = sum(len(one.table["number"]) for one in found)
-    tell(
-        Event(
-            "measuring",
-            f"{n_rows} {'segments' if what == 'vessels' else what} in {len(found)} {'image' if len(found) == 1 else 'images'}",
-            len(found),
-            len(found),
-        )
-    )
+    counted = f"{n_rows} {'segments' if what == 'vessels' else what}"
+    images = "1 image" if len(found) == 1 else f"{len(found)} images"
+    tell(Event("measuring", f"{counted} in {images}", len(found), len(found)))
     return Measured(what, [{"image": one.id, **one.summary} for one in found], n_rows, files)
 
 

@@ -84,12 +84,8 @@ def match_predictions(folder: Path, dataset: Dataset, masks: MaskConfig, tell: T
     _refuse_twice(folder, pairs)
     _refuse_flat(pairs)
     n_images = len({case.id for cases in names.values() for case in cases})
-    tell(
-        Event(
-            "matching",
-            f"{len(files)} {'mask' if len(files) == 1 else 'masks'} for {n_images} labelled images",
-        )
-    )
+    counted = "1 mask" if len(files) == 1 else f"{len(files)} masks"
+    tell(Event("matching", f"{counted} for {n_images} labelled images"))
     truth = labels_of(dataset, [case for case, _ in pairs], masks, tell)
     predicted = _understand(pairs, truth, tell)
     if predicted.n_classes > truth.n_classes:

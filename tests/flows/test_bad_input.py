@@ -13,7 +13,10 @@ import tifffile
 from PIL import Image as Picture
 from typer.testing import CliRunner, Result
 
+from seglet import pipeline
 from seglet.cli import app
+from seglet.core.errors import ConfigError
+from seglet.core.events import Event
 from seglet.data.synthetic import make_dataset
 
 Spoil = Callable[[Path], object]
@@ -328,6 +331,10 @@ def test_masks_of_another_size_are_named(data: Path, cells: Path) -> None:
 def test_an_unknown_protocol_is_misuse(cells: Path) -> None:
     error = refused("evaluate", cells / "masks", cells, "--protocol", "drvie", code=2)
     assert "Did you mean 'drive'" in error["remedy"]
+    told: list[Event] = []
+    with pytest.raises(ConfigError):
+        pipeline.evaluate(cells / "masks", cells, "drvie", tell=told.append)
+    assert not told, "nothing is read first"
 
 
 def test_a_report_needs_its_data(run_folder: Path, tmp_path: Path) -> None:
