@@ -28,7 +28,7 @@ from seglet.scoring import Pairs, seconds_to_score
 from seglet.showcase import gather_report, seams_in_words
 from seglet.training.callbacks import read_history
 from seglet.training.fit import Outcome, Settings, fit
-from seglet.writing import mask_names, read_prediction, write_prediction
+from seglet.writing import Objects, mask_names, read_prediction, write_prediction
 
 REPORT_S = 10.0  # curves, statistics and drawing the page
 LARGEST_RESERVE = 0.35  # share of the budget that scoring may claim
@@ -114,7 +114,7 @@ def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None)
         for sample, predicted in pairs:
             path, case = places[predicted.id]
             write_prediction(path, predicted, planned.labels, case, probabilities=False)
-            kept.append(replace(predicted, probabilities=None, objects=None))
+            kept.append(replace(predicted, probabilities=None, objects=_flat_objects(predicted)))
             yield sample, predicted
 
     protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
@@ -123,6 +123,11 @@ def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None)
     write_scores(scores, run.folder)
     write_run_report(run, planned, scores, kept)
     return scores
+
+
+def _flat_objects(predicted: Prediction) -> Objects | None:
+    """What the report shows of objects: those of flat images; of volumes it shows classes."""
+    return predicted.objects if predicted.labels.ndim == 2 else None
 
 
 def write_run_report(run: Run, planned: Planned, scores: Scores, predictions: Sequence[Prediction]) -> Path:

@@ -214,7 +214,10 @@ def _example(sample: Sample, predicted: Prediction, score: float, note: Note) ->
         image = Image(lay_out(image.pixels, view, gap=image.pixels.min()))
         truth, labels = lay_out(truth, view), lay_out(labels, view)
         fov = None if fov is None else lay_out(fov, view)
-    return Example(name, show_image(image), truth, labels, fov, score, note, surfaces)
+    objects = None
+    if sample.objects is not None and predicted.objects is not None and sample.objects.ndim == 2:
+        objects = sample.objects, predicted.objects
+    return Example(name, show_image(image), truth, labels, fov, score, note, objects, surfaces)
 
 
 def _surfaces(sample: Sample, predicted: Prediction) -> tuple[tuple[str, NDArray[np.uint8]], ...]:

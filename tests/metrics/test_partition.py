@@ -184,3 +184,30 @@ def test_figures_are_shares(truth: np.ndarray, proposal: np.ndarray) -> None:
 )
 def test_the_inside_is_known_by_its_name(names: tuple[str, str], inside: int) -> None:
     assert interior_class(names) == inside
+
+
+def test_intervals_redraw_images_with_all_their_slices() -> None:
+    rng = np.random.default_rng(0)
+    images = []
+    for _ in range(4):
+        truth = rng.random((2, 12, 12)) < 0.7
+        images.append((truth, np.where(rng.random(truth.shape) < 0.2, ~truth, truth).astype(np.float32)))
+    together, alone = PartitionTally(), []
+    for truth, proposal in images:
+        together.add(truth, proposal)
+        single = PartitionTally()
+        single.add(truth, proposal)
+        alone.append(single.figures())
+    found, figures = together.intervals(), together.figures()
+    for name in PARTITION_METRICS:
+        each = [one[name] for one in alone]
+        assert found[name].mean == figures[name]
+        assert min(each) - 0.05 <= found[name].low <= figures[name] <= found[name].high <= max(each) + 0.05
+        assert found[name].n == 4
+    assert found["v_info"].low < found["v_info"].high
+
+
+def test_one_image_has_no_interval() -> None:
+    tally = PartitionTally()
+    tally.add(np.ones((3, 5, 5), bool), np.ones((3, 5, 5), np.float32))
+    assert all(math.isnan(one.low) and one.n == 1 for one in tally.intervals().values())

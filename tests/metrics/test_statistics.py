@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from seglet.metrics.statistics import Interval, bootstrap_mean
+from seglet.metrics.statistics import Interval, bootstrap_mean, bootstrap_ratio
 
 
 def test_interval_is_scipys_percentile_bootstrap() -> None:
@@ -113,3 +113,31 @@ def test_the_order_of_images_changes_no_mean(values: list[float], random: Random
 def test_images_that_agree_leave_no_doubt(value: float, n: int) -> None:
     found = bootstrap_mean([value] * n, n_draws=20)
     assert (found.mean, found.low, found.high) == pytest.approx((value, value, value))
+
+
+def test_a_pooled_ratio_and_its_interval_agree_with_scipy() -> None:
+    rng = np.random.default_rng(3)
+    wholes = rng.integers(5, 50, 30).astype(float)
+    parts = wholes * rng.uniform(0.5, 1, 30)
+    found = bootstrap_ratio(parts, wholes)
+
+    def pooled(part: np.ndarray, whole: np.ndarray, axis: int) -> np.ndarray:
+        return part.sum(axis=axis) / whole.sum(axis=axis)
+
+    both = (parts, wholes)
+    expected = bootstrap(both, pooled, paired=True, method="percentile", rng=0).confidence_interval
+    assert found.mean == pytest.approx(parts.sum() / wholes.sum())
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.01)
+
+
+def test_windows_of_one_image_are_drawn_together_in_a_ratio() -> None:
+    found = bootstrap_ratio([1, 1, 0, 0], [1, 1, 1, 1], ["a", "a", "b", "b"])
+    assert (found.mean, found.low, found.high, found.n) == (0.5, 0, 1, 4)
+    assert math.isnan(bootstrap_ratio([1, 2], [2, 2], ["a", "a"]).low)
+
+
+def test_a_ratio_of_nothing_is_nan() -> None:
+    found = bootstrap_ratio([0, 0], [0, 0])
+    assert math.isnan(found.mean) and math.isnan(found.low)
+    assert (found.n, found.n_absent) == (0, 2)
+    assert bootstrap_ratio([0, 3], [0, 4]).mean == 0.75

@@ -15,6 +15,7 @@ from seglet.report.overlays import (
     class_color,
     draw_errors,
     draw_labels,
+    draw_objects,
     panel,
     show_image,
     shrink,
@@ -161,3 +162,15 @@ def test_an_overlay_in_an_impossible_place_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         write_overlay(tmp_path / "file" / "x.png", np.zeros((4, 6, 3), np.uint8))
+
+
+def test_objects_that_touch_have_contours_between_them() -> None:
+    image = np.zeros((5, 9, 3), np.uint8)
+    objects = np.zeros((5, 9), np.int32)
+    objects[1:4, 1:4], objects[1:4, 4:8] = 1, 13  # of one color: they repeat after twelve
+    drawn = draw_objects(image, objects)
+    assert not drawn[objects == 0].any()
+    assert tuple(drawn[2, 3]) == tuple(drawn[2, 4]) == CLASS_COLORS[0], "the line between them is opaque"
+    assert tuple(drawn[2, 2]) == tuple(round(c / 2) for c in CLASS_COLORS[0])
+    with pytest.raises(GeometryError):
+        draw_objects(image, objects[:4])

@@ -172,7 +172,7 @@ def test_objects_have_a_table_and_the_front_place(content: ReportContent, object
 def test_a_partition_has_a_table(content: ReportContent, parted_scores: Scores):
     text = Page(render(replace(content, scores=parted_scores))).text
     assert "Rand error 0.050 Slices of 4 images pooled; 0 is best Pixel error 0.080" in text
-    assert "Partition into cells Figure Value At threshold" in text
+    assert "Partition into cells Figure Value 95 % interval At threshold" in text
     assert "U-Net 0.0382 0.0611 0.9728 0.9866" in text
 
 

@@ -169,7 +169,12 @@ def test_a_partition_has_its_thresholds(parted_scores: Scores):
     table = partition_table(parted_scores)
     assert table is not None
     assert [row.name for row in table.rows] == [title for title, _ in PARTITION.values()]
-    assert table.rows[0].cells == ("0.0500", "0.4")
+    assert table.rows[0].cells == ("0.0500", "–", "0.4"), "scored before there were intervals"
+    error = Interval(mean=0.05, low=0.04, high=0.07, n=4, n_absent=0)
+    known = parted_scores.model_copy(update={"partition_intervals": {"rand_error": error}})
+    table = partition_table(known)
+    assert table is not None
+    assert table.rows[0].cells == ("0.0500", "0.0400 – 0.0700", "0.4")
 
 
 def test_without_objects_there_is_no_table(scores: Scores):

@@ -94,6 +94,7 @@ def _summarize(found: Tally, threshold: float | None, images: Mapping[str, str] 
         headline=protocol.headline,
         objects=found.objects.summary(images),
         partition=found.partition.figures() if found.partition is not None else None,
+        partition_intervals=found.partition.intervals() if found.partition is not None else None,
         shapes=_shape_means(found.images, protocol, windows_of),
         calibration=found.calibration.summary() if found.calibration and has_calibration else None,
     )

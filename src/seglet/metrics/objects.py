@@ -19,14 +19,13 @@ from seglet.metrics.instances import (
     n_splits,
     object_f1,
     overlaps,
-    panoptic_of,
     panoptic_quality,
     seg_scores,
 )
-from seglet.metrics.statistics import Interval, Number, bootstrap_mean
+from seglet.metrics.statistics import Interval, Number, bootstrap_mean, bootstrap_ratio
 
 ObjectFigures = dict[str, Interval | Number]
-"""Name to a mean over images (``dsb``, ``f1_50``) or over objects (``seg``), or to a number of all images."""
+"""Name to a mean over images (``dsb``, ``f1_50``) or objects (``seg``), a pooled figure, or a count."""
 
 IMAGE_METRICS = ("dsb", "f1_50", "ap_50", "seg", "pq", "sq")
 COUNTS = ("n_truth", "n_predicted", "n_matched", "missed", "merges", "splits")
@@ -39,8 +38,8 @@ class ObjectTally:
         self._images: list[str] = []
         self._figures: list[dict[str, float]] = []
         self._seg: list[NDArray[np.float64]] = []
-        self._matched: Counts = np.zeros(len(PRECISIONS), np.int64)
-        self._iou_sum = 0.0
+        self._matched: list[Counts] = []
+        self._iou: list[float] = []
 
     def add(
         self,
@@ -75,8 +74,8 @@ class ObjectTally:
         self._images.append(image)
         self._figures.append(figures)
         self._seg.append(seg_scores(found))
-        self._matched += n_matched_at(found)
-        self._iou_sum += float(found.iou[is_match(found)].sum())
+        self._matched.append(n_matched_at(found))
+        self._iou.append(float(found.iou[is_match(found)].sum()))
         return figures
 
     def summary(self, windows_of: Mapping[str, str] | None = None) -> ObjectFigures | None:
@@ -94,8 +93,7 @@ class ObjectTally:
             images with all of their objects. Of the objects of all images pooled, nan where there are none:
             ``ap_50``, ``ap_55`` … ``ap_95``, TP / (TP + FP + FN) at IoU > 0.50, 0.55 … 0.95; ``pq``, ``sq``,
             ``rq``, see `seglet.metrics.instances.panoptic_quality`. Each of `COUNTS`, and
-            ``merges_per_object``: merges over true objects; nan where there are none. None before the first
-            image.
+            ``merges_per_object``: merges over true objects, pooled too. None before the first image.
 
         Notes
         -----
@@ -106,16 +104,24 @@ class ObjectTally:
         total = {name: sum(figures[name] for figures in self._figures) for name in COUNTS}
         images = [windows_of[image] for image in self._images] if windows_of else self._images
         of_object = np.repeat(np.asarray(images), [len(scores) for scores in self._seg])
-        n_both = total["n_truth"] + total["n_predicted"]
-        precisions = (_share(n, n_both - n) for n in self._matched.tolist())
+        n_truth, n_predicted, merges = (
+            np.array([figures[name] for figures in self._figures])
+            for name in ("n_truth", "n_predicted", "merges")
+        )
+        n_both, matched = n_truth + n_predicted, np.stack(self._matched, axis=1)
         return {
             "dsb": bootstrap_mean((figures["dsb"] for figures in self._figures), images),
             "f1_50": bootstrap_mean((figures["f1_50"] for figures in self._figures), images),
             "seg": bootstrap_mean(np.concatenate(self._seg), of_object.tolist()),
-            **dict(zip(PRECISIONS, precisions, strict=True)),
-            **panoptic_of(int(self._matched[0]), self._iou_sum, int(n_both))._asdict(),
+            **{
+                name: bootstrap_ratio(n, n_both - n, images)
+                for name, n in zip(PRECISIONS, matched, strict=True)
+            },
+            "pq": bootstrap_ratio(self._iou, n_both / 2, images),
+            "sq": bootstrap_ratio(self._iou, matched[0] if matched[0].any() else n_both, images),
+            "rq": bootstrap_ratio(matched[0], n_both / 2, images),
             **total,
-            "merges_per_object": _share(total["merges"], total["n_truth"]),
+            "merges_per_object": bootstrap_ratio(merges, n_truth, images),
         }
 
 
@@ -140,7 +146,3 @@ def image_figures(found: Overlaps) -> dict[str, float]:
         "merges": float(n_merges(found)),
         "splits": float(n_splits(found)),
     }
-
-
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan

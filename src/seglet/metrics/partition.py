@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seglet.core.errors import GeometryError
-from seglet.metrics.agreement import PairCounts, f_score, shared_pixels
+from seglet.metrics.agreement import shared_pixels
+from seglet.metrics.statistics import Interval, draws
 from seglet.metrics.thinning import thin_borders
 from seglet.metrics.topology import OTHER, splits_and_mergers
 from seglet.metrics.warping import warp
+
+Rows = NDArray[np.float64]
 
 # 0.1 is added again and again, as the challenge does: the last threshold lies just below 1
 THRESHOLDS = tuple(accumulate([0.0, *[0.1] * 10]))
@@ -24,7 +27,7 @@ _BETWEEN = ("membrane", "membranes", "border", "borders", "boundary", "boundarie
 
 
 class PartitionTally:
-    """Counts of all slices seen so far at each of the 11 thresholds; no slice is kept.
+    """Counts of each slice seen so far at each of the 11 thresholds; no slice is kept.
 
     Each (y, x) slice is parted by itself, by 4-connected components of its interior.
 
@@ -35,13 +38,12 @@ class PartitionTally:
     """
 
     def __init__(self) -> None:
-        n = len(THRESHOLDS)
         self.n_slices = 0
-        self._has_empty = False
-        self._pixels, self._pairs = np.zeros((n, 3)), np.zeros((n, 3))
-        self._v_rand, self._v_info = np.zeros(n), np.zeros(n)
-        self._n_counted = 0
-        self._warping, self._n_topological = np.zeros(N_WARPED), np.zeros(N_WARPED)
+        self._images: list[int] = []  # of each slice
+        self._n_images = 0
+        self._parts: list[Rows] = []  # (threshold, 8) of each slice, as `_score_slice` gives them
+        self._warped: list[Rows] = []  # (threshold, 2): share that differs, pixels of splits and mergers
+        self._n_counted: list[int] = []
 
     def add(
         self,
@@ -77,8 +79,12 @@ class PartitionTally:
         planes = (interior.reshape(size), proposal.reshape(size), seen.reshape(size))
         for truth, values, valid in zip(*planes, strict=True):
             single = values.astype(np.float32).astype(np.float64)
-            self._add_parts(truth & valid, single, valid)
-            self._add_warped(truth & valid, single, valid)
+            self.n_slices += 1
+            self._images.append(self._n_images)
+            self._n_counted.append(int(np.count_nonzero(valid)))
+            self._parts.append(_score_thresholds(truth & valid, single, valid))
+            self._warped.append(_warp_thresholds(truth & valid, single, valid))
+        self._n_images += 1
 
     def at_thresholds(self) -> dict[str, list[float]]:
         """Each of `PARTITION_METRICS` at each of `THRESHOLDS`; empty before the first slice.
@@ -98,15 +104,8 @@ class PartitionTally:
         """
         if not self.n_slices:
             return {}
-        pairs = [0.0 if self._has_empty else PairCounts(*counts).f_score for counts in self._pairs.tolist()]
-        return {
-            "pixel_error": [1 - f_score(*counts) for counts in self._pixels.tolist()],
-            "rand_error": [1 - score for score in pairs],
-            "v_rand": (self._v_rand / self.n_slices).tolist(),
-            "v_info": (self._v_info / self.n_slices).tolist(),
-            "warping_error": (self._warping / self.n_slices).tolist(),
-            "splits_mergers": (self._n_topological / max(self._n_counted, 1)).tolist(),
-        }
+        found = self._weighted(np.ones((1, self.n_slices)))
+        return {name: values[0].tolist() for name, values in found.items()}
 
     def figures(self) -> dict[str, float]:
         """Each of `PARTITION_METRICS` at its best threshold, the first of equal ones: ``…_threshold``.
@@ -122,40 +121,83 @@ class PartitionTally:
             figures[f"{name}_threshold"] = THRESHOLDS[best] if every else math.nan
         return figures
 
-    def _add_parts(
-        self, truth: NDArray[np.bool_], proposal: NDArray[np.float64], valid: NDArray[np.bool_]
-    ) -> None:
-        cells = ndimage.label(truth)[0]
-        self.n_slices += 1
-        self._has_empty |= not truth.any()
-        row = np.zeros(8)
-        before: NDArray[np.bool_] | None = None
-        for number, threshold in enumerate(THRESHOLDS):
-            white = proposal > threshold
-            if before is None or not np.array_equal(white, before):
-                row = _score_slice(truth, cells, white, valid)
-            before = white
-            self._pixels[number] += row[:3]
-            self._pairs[number] += row[3:6]
-            self._v_rand[number] += row[6]
-            self._v_info[number] += row[7]
+    def intervals(self) -> dict[str, Interval]:
+        """Each of `PARTITION_METRICS` with its 95 % bootstrap interval over images.
 
-    def _add_warped(
-        self, truth: NDArray[np.bool_], proposal: NDArray[np.float64], valid: NDArray[np.bool_]
-    ) -> None:
-        n_counted = int(np.count_nonzero(valid))
-        self._n_counted += n_counted
-        for number, threshold in enumerate(THRESHOLDS[:N_WARPED]):
-            target = (proposal > threshold) & valid
-            warped = warp(truth, target, np.abs(proposal - threshold).astype(np.float32))
-            self._warping[number] += np.count_nonzero(warped != target) / max(n_counted, 1)
-            self._n_topological[number] += np.count_nonzero(splits_and_mergers(warped, target) != OTHER)
+        Every draw of images takes its own best threshold, as the challenge does.
+        """
+        best, n = self.figures(), self._n_images
+        drawn: dict[str, list[Rows]] = {name: [] for name in PARTITION_METRICS}
+        if n > 1:
+            for of in draws(n):
+                weights = np.apply_along_axis(np.bincount, 1, of, minlength=n)[:, self._images].astype(float)
+                for name, values in self._weighted(weights).items():
+                    drawn[name].append(values.max(axis=1) if name in _BEST_IS_LARGEST else values.min(axis=1))
+        return {name: _interval(best[name], values, n) for name, values in drawn.items()}
+
+    def _weighted(self, weights: Rows) -> dict[str, Rows]:
+        """The metrics at each threshold, (draw, threshold), of slices that count so often, (draw, slice)."""
+        parts = np.einsum("ds,stk->kdt", weights, np.stack(self._parts))
+        warped = np.einsum("ds,stk->kdt", weights, np.stack(self._warped))
+        n_slices, n_counted = weights.sum(axis=1)[:, None], (weights @ np.array(self._n_counted))[:, None]
+        is_empty = np.array([not (rows[:, 0] + rows[:, 2]).any() for rows in self._parts])
+        both, truth, predicted = parts[3:6]
+        pairs = _f_scores(both, predicted - both, truth - both)
+        pairs[(weights @ is_empty) > 0] = 0
+        return {
+            "pixel_error": 1 - _f_scores(*parts[:3]),
+            "rand_error": 1 - pairs,
+            "v_rand": parts[6] / n_slices,
+            "v_info": parts[7] / n_slices,
+            "warping_error": warped[0] / n_slices,
+            "splits_mergers": warped[1] / np.maximum(n_counted, 1),
+        }
 
 
 def interior_class(class_names: tuple[str, ...]) -> int:
     """Which of two classes is the inside of cells, by their names; the foreground where they say nothing."""
     background, foreground = (name.lower() for name in class_names)
     return 0 if foreground in _BETWEEN or (background in _INSIDE and foreground not in _INSIDE) else 1
+
+
+def _score_thresholds(truth: NDArray[np.bool_], proposal: Rows, valid: NDArray[np.bool_]) -> Rows:
+    """What `_score_slice` says of a slice at each threshold."""
+    cells = ndimage.label(truth)[0]
+    rows = np.zeros((len(THRESHOLDS), 8))
+    before: NDArray[np.bool_] | None = None
+    for number, threshold in enumerate(THRESHOLDS):
+        white = proposal > threshold
+        is_same = before is not None and np.array_equal(white, before)
+        rows[number] = rows[number - 1] if is_same else _score_slice(truth, cells, white, valid)
+        before = white
+    return rows
+
+
+def _warp_thresholds(truth: NDArray[np.bool_], proposal: Rows, valid: NDArray[np.bool_]) -> Rows:
+    """Share of a slice's pixels that differ after warping, and pixels of splits and mergers."""
+    rows = np.zeros((N_WARPED, 2))
+    for number, threshold in enumerate(THRESHOLDS[:N_WARPED]):
+        target = (proposal > threshold) & valid
+        warped = warp(truth, target, np.abs(proposal - threshold).astype(np.float32))
+        share = np.count_nonzero(warped != target) / max(int(np.count_nonzero(valid)), 1)
+        rows[number] = share, np.count_nonzero(splits_and_mergers(warped, target) != OTHER)
+    return rows
+
+
+def _f_scores(both: Rows, extra: Rows, missed: Rows) -> Rows:
+    """As `seglet.metrics.agreement.f_score`, of many at once."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(extra != 0, both / (both + extra), 1.0)
+        recall = np.where(missed != 0, both / (both + missed), 1.0)
+        harmonic = 2 * precision * recall / (precision + recall)
+    return np.where(precision + recall > 0, harmonic, 0.0)
+
+
+def _interval(found: float, drawn: list[Rows], n: int) -> Interval:
+    if not drawn:
+        return Interval(mean=found, low=math.nan, high=math.nan, n=n, n_absent=0)
+    low, high = np.percentile(np.concatenate(drawn), (2.5, 97.5))
+    return Interval(mean=found, low=min(float(low), found), high=max(float(high), found), n=n, n_absent=0)
 
 
 def _score_slice(

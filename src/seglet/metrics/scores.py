@@ -110,6 +110,8 @@ class Scores(Config):
     partition : dict or None
         Figures of `seglet.metrics.partition.PartitionTally` with their thresholds; None where the protocol
         does not ask for them.
+    partition_intervals : dict or None
+        The same figures with their intervals over images.
     shapes : dict or None
         Class, then figure of its surface, volume or centerline: mean over images with its interval; None
         where the protocol does not ask for them.
@@ -137,6 +139,7 @@ class Scores(Config):
     headline: Leading = "dice"
     objects: ObjectFigures | None = None
     partition: dict[str, Number] | None = None
+    partition_intervals: dict[str, Interval] | None = None
     shapes: ClassMeans | None = None
     calibration: Calibration | None = None
 

@@ -1,11 +1,11 @@
 """How far a mean over images can be trusted."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator
 
 from seglet.core.config import Config
@@ -67,17 +67,53 @@ def bootstrap_mean(
     mean = float(present.mean()) if len(present) else math.nan
     if len(sums) < 2:
         return Interval(mean=mean, low=math.nan, high=math.nan, n=len(present), n_absent=n_absent)
+    drawn = [sums[of].sum(axis=1) / counts[of].sum(axis=1) for of in draws(len(sums), seed, n_draws)]
+    low, high = _ends(np.concatenate(drawn), mean)
+    return Interval(mean=mean, low=low, high=high, n=len(present), n_absent=n_absent)
+
+
+def bootstrap_ratio(
+    parts: ArrayLike, wholes: ArrayLike, images: Sequence[str] = (), seed: int = 0
+) -> Interval:
+    """Pool a ratio over images, sum of parts over sum of wholes, with the percentile interval at 95 %.
+
+    Parameters
+    ----------
+    parts, wholes : (n,) array of numbers
+        One of each per image; where the whole is 0, the image says nothing and is counted as absent.
+    images : sequence of str
+        As in `bootstrap_mean`.
+    seed : int
+        Seed of the draws.
+    """
+    part, whole = np.asarray(parts, float), np.asarray(wholes, float)
+    of_image = np.unique(np.asarray(images), return_inverse=True)[1] if len(images) else np.arange(len(part))
+    above, below = np.bincount(of_image, part), np.bincount(of_image, whole)
+    n = int(np.count_nonzero(whole))
+    n_absent = len(whole) - n
+    ratio = float(part.sum() / whole.sum()) if n else math.nan
+    if not n or len(above) < 2:
+        return Interval(mean=ratio, low=math.nan, high=math.nan, n=n, n_absent=n_absent)
+    drawn = []
+    for of in draws(len(above), seed):
+        sums = below[of].sum(axis=1)
+        drawn.append(above[of].sum(axis=1)[sums > 0] / sums[sums > 0])
+    low, high = _ends(np.concatenate(drawn), ratio)
+    return Interval(mean=ratio, low=low, high=high, n=n, n_absent=n_absent)
+
+
+def draws(n: int, seed: int = 0, n_draws: int = 10_000) -> Iterator[NDArray[np.int64]]:
+    """Draw n of n images with replacement, so many times: batches of (draws, n) indexes, always the same."""
     rng = np.random.default_rng(seed)
-    per_batch = max(1, _BATCH // len(sums))
-    means = []
+    per_batch = max(1, _BATCH // n)
     for done in range(0, n_draws, per_batch):
-        drawn = rng.integers(len(sums), size=(min(per_batch, n_draws - done), len(sums)))
-        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-    low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
-    # rounding must not put the mean of equal values outside its own interval
-    return Interval(
-        mean=mean, low=min(float(low), mean), high=max(float(high), mean), n=len(present), n_absent=n_absent
-    )
+        yield rng.integers(n, size=(min(per_batch, n_draws - done), n))
+
+
+def _ends(drawn: NDArray[np.float64], found: float) -> tuple[float, float]:
+    """The interval; rounding must not put the figure of equal values outside of it."""
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return min(float(low), found), max(float(high), found)
 
 
 def _by_image(

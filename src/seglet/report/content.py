@@ -31,6 +31,8 @@ class Example:
         Dice of the foreground; nan where truth and prediction have none.
     note : str
         Its place among the scored images: ``best``, ``median`` or ``worst``.
+    objects : ((y, x) integer array, (y, x) integer array) or None
+        True and predicted object per pixel, of a flat image where both are told apart.
     surfaces : tuple of (str, (y, x, 3) uint8 array)
         Of a volume: what is shown, and the surface of its truth or prediction from one side.
     """
@@ -42,6 +44,7 @@ class Example:
     fov: NDArray[np.bool_] | None
     score: float
     note: Note
+    objects: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None
     surfaces: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
 
 

@@ -94,6 +94,29 @@ def draw_labels(image: Picture, labels: NDArray[np.uint8], alpha: float = 0.5) -
     return painted
 
 
+def draw_objects(image: Picture, objects: NDArray[np.integer], alpha: float = 0.5) -> Picture:
+    """Lay a color over each object, in turn, with crisp contours between objects.
+
+    Parameters
+    ----------
+    image : (y, x, 3) uint8 array
+        The picture below.
+    objects : (y, x) integer array
+        Object number per pixel; the background, 0, stays clear.
+    alpha : float
+        Opacity of the color inside the contours, 0 to 1.
+
+    Raises
+    ------
+    GeometryError
+        If `objects` is not on the image's grid.
+    """
+    _same_grid(image, objects)
+    palette = np.array(CLASS_COLORS, np.float32)[(objects - 1) % len(CLASS_COLORS)]
+    opacity = np.where(objects > 0, np.where(_contours(objects), 1.0, alpha), 0.0)[..., None]
+    return np.asarray(np.round((1 - opacity) * image + opacity * palette), np.uint8)
+
+
 def draw_errors(
     image: Picture,
     truth: NDArray[np.uint8],
@@ -198,8 +221,8 @@ def _stretch(channel: NDArray[np.generic]) -> Picture:
     return shown
 
 
-def _contours(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Pixels with a 4-neighbour of another class."""
+def _contours(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Pixels with a 4-neighbour of another class or object."""
     contours = np.zeros(labels.shape, bool)
     rows, columns = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     contours[1:] |= rows

@@ -163,6 +163,10 @@ def _curves(scores: Scores) -> list[Markup]:
 def _example(example: Example) -> dict[str, object]:
     pictures = overlays.four_views(example.image, example.truth, example.predicted, example.fov)
     captions = ("Image", "Truth", "Prediction", "Errors")
+    if example.objects is not None:
+        true, predicted = (overlays.draw_objects(example.image, objects) for objects in example.objects)
+        pictures = pictures[0], true, predicted, pictures[3]
+        captions = ("Image", "True objects", "Predicted objects", "Errors")
     views = [
         View(_embed(picture), f"{caption} of {example.id}", caption)
         for picture, caption in zip(pictures, captions, strict=True)

@@ -216,12 +216,18 @@ def partition_table(scores: Scores) -> ScoreTable | None:
     found = scores.partition
     if found is None:
         return None
-    rows = [
-        ScoreRow(title, meaning, (show_metric(name, found[name]), show_number(found[f"{name}_threshold"], 1)))
-        for name, (title, meaning) in PARTITION.items()
-        if name in found  # scored before this figure was
-    ]
-    return ScoreTable("Partition into cells", ("Value", "At threshold"), tuple(rows))
+    rows = []
+    for name, (title, meaning) in PARTITION.items():
+        if name not in found:  # scored before this figure was
+            continue
+        interval = (scores.partition_intervals or {}).get(name)
+        cells = (
+            show_metric(name, found[name]),
+            (interval_text(interval, 4) if interval else "") or ABSENT,
+            show_number(found[f"{name}_threshold"], 1),
+        )
+        rows.append(ScoreRow(title, meaning, cells))
+    return ScoreTable("Partition into cells", ("Value", "95 % interval", "At threshold"), tuple(rows))
 
 
 def class_overview(scores: Scores) -> ScoreTable:
