@@ -198,7 +198,7 @@ def test_names_tell_both_apart(tmp_path: Path) -> None:
 
 def test_without_scores_there_is_nothing_to_compare(tmp_path: Path) -> None:
     a = score(tmp_path / "a", [1])
-    with pytest.raises(FormatError, match="no readable scores"):
+    with pytest.raises(FormatError, match="nowhere: found nothing"):
         compare_runs(a, tmp_path / "nowhere")
 
 
