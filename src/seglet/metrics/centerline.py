@@ -64,8 +64,12 @@ def _share_inside(mask: Mask, other: Mask) -> float:
 
 
 def _center_lines(mask: Mask) -> Mask:
-    """Thin a mask to lines; a part that thinning removes altogether, as a cube of 2 voxels, stays whole."""
-    lines = np.asarray(skeletonize(mask), np.bool_)
+    """Thin a mask to lines; a part that thinning removes altogether, as a cube of 2 voxels, stays whole.
+
+    With a frame of background, so that a volume of a single slice is thinned like any other.
+    """
+    inside = (slice(1, -1),) * mask.ndim
+    lines = np.asarray(skeletonize(np.pad(mask, 1))[inside], np.bool_)
     parts, n_parts = ndimage.label(mask, np.ones((3,) * mask.ndim))
     has_line = np.zeros(n_parts + 1, np.bool_)
     has_line[parts[lines]] = True
