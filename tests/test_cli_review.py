@@ -24,3 +24,13 @@ def test_review_speaks_json(run_folder: Path, cells: Path, tmp_path: Path) -> No
     found = json.loads(result.stdout)
     assert len(found["images"]) == 5
     assert found["correlation"] is None
+
+
+def test_a_broken_image_loses_no_other(run_folder: Path, cells: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    out, good = tmp_path / "review.csv", sorted((cells / "images").iterdir())[0]
+    said = ["review", str(run_folder), str(tmp_path / "broken.png"), str(good), "-o", str(out)]
+    result = CliRunner().invoke(app, said)
+    assert result.exit_code == 1
+    assert "broken.png" in result.output
+    assert out.read_text().count("\n") == 2

@@ -2,12 +2,15 @@
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seglet.console import door, print_json, print_line, print_table
 from seglet.options import AsJson
+
+if TYPE_CHECKING:
+    from seglet.reviewing import Review
 
 SHOWN = 15  # rows on the screen
 
@@ -27,7 +30,14 @@ def review(
         write_review(found, out)
     if as_json:
         print_json(found.model_dump(mode="json") | {"out": str(out)})
-        return
+    else:
+        _print(found, out)
+    if found.bad:
+        raise typer.Exit(1)
+
+
+def _print(found: "Review", out: Path) -> None:
+    """The most doubtful images, what to annotate next, and what could not be predicted."""
     new = [one for one in found.images if not one.is_trained_on] or list(found.images)
     rows: list[tuple[str, ...]] = [
         (one.id, *map(_shown, (one.predicted_dice, one.agreement, one.dice))) for one in new[:SHOWN]
@@ -42,6 +52,8 @@ def review(
             f"Predicted and real Dice of {told.n} images that were not trained on correlate by "
             f"{_shown(told.rho)} [{_shown(told.low)}, {_shown(told.high)}] (Spearman)."
         )
+    for text in found.bad:
+        print_line(f"Left out: {text}")
     print_line(f"All {len(found.images)}: {out}")
 
 

@@ -87,10 +87,13 @@ class Review(Config):
         By predicted Dice; what says nothing of itself comes first.
     correlation : RankCorrelation or None
         Of predicted with real Dice, over images that were not trained on; None where none of them has a mask.
+    bad : tuple of str
+        What is wrong with each image that could not be predicted.
     """
 
     images: tuple[Reviewed, ...]
     correlation: RankCorrelation | None = None
+    bad: tuple[str, ...] = ()
 
     @property
     def to_annotate(self) -> tuple[Reviewed, ...]:
@@ -113,7 +116,7 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
     Raises
     ------
     DatasetError
-        If there is no image, or, after all others, if some cannot be predicted; lists every one.
+        If no image can be predicted; lists every one.
     """
     model = load_model(source)
     engine = TorchEngine(model)
@@ -130,7 +133,7 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
         except (FormatError, GeometryError) as error:
             bad.append(str(error))
     tell(Event("reviewing", f"{len(found)} images", len(cases), len(cases)))
-    if bad or not found:
+    if not found:
         raise DatasetError(
             "review",
             found=f"{len(bad)} of {len(cases)} images that cannot be predicted: {'; '.join(bad)}",
@@ -140,7 +143,7 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
     known = [one for one in found if one.dice is not None and not one.is_trained_on]
     correlation = rank_correlation([k.predicted_dice for k in known], [k.dice or 0.0 for k in known])
     ordered = tuple(sorted(found, key=lambda one: _rank(one.predicted_dice)))
-    return Review(images=ordered, correlation=correlation if known else None)
+    return Review(images=ordered, correlation=correlation if known else None, bad=tuple(bad))
 
 
 def review_sample(sample: Sample, model: Model, engine: TorchEngine) -> Reviewed:
