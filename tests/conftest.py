@@ -1,9 +1,11 @@
 """What all tests share: where the real images are, a small dataset and a model trained on it."""
 
 import os
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: threads that wait for each other cost tiny
 os.environ.setdefault("MKL_NUM_THREADS", "1")  # networks ten times their own time on a busy machine
+os.environ["SEGLET_CACHE"] = tempfile.mkdtemp(prefix="seglet-cache-")  # engines are measured anew
 
 from pathlib import Path
 

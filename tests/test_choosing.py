@@ -19,7 +19,7 @@ from seglet.planning import Planned, make_planned
 from seglet.postprocessing.decode import decode
 from seglet.postprocessing.fitting import Example, Fitted, fit_decoding
 from seglet.postprocessing.settings import DecodingConfig
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.outputs import calibrated
 from seglet.prediction.tiled import predict_image, predict_raw
 from seglet.recipe import read_recipe

@@ -11,7 +11,7 @@ from seglet.core.image import Image
 from seglet.io.files import write_image
 from seglet.metrics.confidence import agreement, expected_dice
 from seglet.model import load_model
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.reviewing import Review, Reviewed, review, write_review
 

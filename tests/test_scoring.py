@@ -11,7 +11,7 @@ from seglet.io.pixels import in_memory
 from seglet.model import Model, load_model, untrained
 from seglet.networks.unet2015 import UNet2015Config
 from seglet.planning import Planned, make_planned
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.recipe import read_recipe
 from seglet.scoring import (

@@ -21,7 +21,7 @@ from seglet.model import Model, load_model, save_model
 from seglet.postprocessing.decode import decode
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.blocks import predict_planes
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from seglet.model import Model, ModelCard
 from seglet.patches.sampler import evenly
 from seglet.postprocessing.calibration import fit_temperature
 from seglet.postprocessing.fitting import Example, fit_decoding
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.scoring import predict_planes
 

@@ -17,7 +17,7 @@ from seglet.cli_tune import tune
 from seglet.console import door as _door
 from seglet.console import print_json, print_line, print_table
 from seglet.core.errors import TrainingError
-from seglet.options import AsJson, Data, Protocol, RecipeName, Settings
+from seglet.options import AsJson, Data, Engine, Precision, Protocol, RecipeName, Settings
 from seglet.printing import print_finding, print_repairs, print_scores, scored_on_words, scores_document
 
 app = typer.Typer(
@@ -115,13 +115,15 @@ def predict(
     images: Annotated[list[Path], typer.Argument(help="Images, folders or zip archives.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the masks.")],
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write probabilities too.")] = False,
+    engine: Engine = None,
+    precision: Precision = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict masks of any images, at their own size."""
     from seglet import pipeline
 
     with _door(as_json) as tell:
-        written = pipeline.predict(run, images, out, probabilities, tell)
+        written = pipeline.predict(run, images, out, probabilities, tell, engine=engine, precision=precision)
     if as_json:
         print_json({"masks": [str(path) for path in written]})
     else:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import yaml
@@ -19,11 +19,13 @@ from seglet.core.image import Labels
 from seglet.core.storage import whole_folder
 from seglet.data.layouts import Layout
 from seglet.networks.ensemble import Ensemble
-from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
 from seglet.patches.targets import TargetConfig
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.preprocessing.plan import Plan
+
+EngineName = Literal["auto", "torch", "openvino", "onnx"]
+EnginePrecision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
@@ -51,9 +53,13 @@ class PredictConfig(Config):
         image alone. Volumes are turned within their slices.
     threshold : float or None
         Probability above which a pixel is foreground; chosen on training and validation images where None.
+    engine : str
+        What runs the network on a CPU: ``torch``, ``openvino`` or ``onnx`` (their extras ``fast`` and
+        ``onnx``); ``auto`` takes the fastest, as it was measured on this machine, where no precision is
+        said. GPUs run ``torch``.
     precision : str
-        ``auto`` measures which arithmetic is fastest, anew each time; ``fp32`` or ``bf16`` where results
-        are to be repeated to the last digit.
+        ``fp32``, ``bf16``, ``fp16`` (of GPUs), or ``int8`` of a quantized model; ``auto`` takes what is
+        fastest. Where results are to be repeated to the last digit, say engine and precision.
     """
 
     window: Annotated[int, Field(gt=0)] | None = None
@@ -62,7 +68,8 @@ class PredictConfig(Config):
     flips: bool = False
     rotations: Annotated[int, Field(ge=1)] = 1
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
-    precision: PrecisionChoice = "auto"
+    engine: EngineName = "auto"
+    precision: EnginePrecision = "auto"
 
     @model_validator(mode="after")
     def _window_has_core(self) -> Self:
@@ -149,10 +156,11 @@ class ModelCard(Config):
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network and all that is needed to use it."""
+    """A network and all that is needed to use it; `folder` is where it was read from, if it was."""
 
     network: nn.Module
     card: ModelCard
+    folder: Path | None = None
 
     @property
     def threshold(self) -> float | None:
@@ -284,7 +292,7 @@ def load_model(folder: Path) -> Model:
             remedy="Copy the whole model folder again, or train anew.",
         ) from error
     model.network.eval()
-    return model
+    return replace(model, folder=folder)
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -14,3 +14,10 @@ Settings = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Protocol = Annotated[str, typer.Option(help="Rule of scoring; auto takes the dataset's own.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="What runs the network: auto, torch, openvino, onnx.", show_default="auto"),
+]
+Precision = Annotated[
+    str | None, typer.Option(help="Its arithmetic: auto, fp32, bf16, fp16, int8.", show_default="auto")
+]

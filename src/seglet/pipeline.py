@@ -24,7 +24,7 @@ from seglet.metrics.scores import read_scores
 from seglet.model import Model, load_model
 from seglet.planning import Planned, choose_protocol, make_planned
 from seglet.predicted import as_truth, match_predictions
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.choice import engine_for
 from seglet.prediction.predictor import Predictor
 from seglet.preparing import convert as convert
 from seglet.preparing import pack as pack
@@ -184,6 +184,9 @@ def predict(
     out: Path | str,
     probabilities: bool = False,
     tell: Tell = quiet,
+    *,
+    engine: str | None = None,
+    precision: str | None = None,
 ) -> list[Path]:
     """Predict image files and folders; masks keep the images' names and sizes and the training masks' values.
 
@@ -200,6 +203,10 @@ def predict(
         Folder for the masks; or, for a single image, an OME-Zarr store: its own, or a new one.
     probabilities : bool
         Whether to write probabilities beside each mask too, as `write_prediction` does.
+    tell : callable
+        Hears of progress, and which engine was chosen.
+    engine, precision : str or None
+        What runs the network, as in `seglet.model.PredictConfig`; the model's own settings where None.
 
     Returns
     -------
@@ -211,9 +218,11 @@ def predict(
     DatasetError
         If there are no images, if two masks would have the same name or a mask that of its own image, or,
         once all others are written, if some images cannot be predicted; lists every one.
+    ConfigError, EngineError, MissingExtra
+        If the engine does not exist, is refused because its masks differ, or is not installed.
     """
     loaded = load_model(Path(model))
-    engine = TorchEngine(loaded)
+    runner = engine_for(loaded, engine, precision, tell)
     cases = prediction_places(images, Path(out), loaded, probabilities=probabilities)
     of_windows = tell if len(cases) == 1 else quiet  # of many images, the images are counted
     bad: list[str] = []
@@ -221,9 +230,9 @@ def predict(
         tell(Event("predicting", done=number, total=len(cases)))
         try:
             if suffix_of(path.name) in STORES:
-                predict_into(path, case, loaded, engine, of_windows)
+                predict_into(path, case, loaded, runner, of_windows)
                 continue
-            predicted = predict_sample(read_sample(case, None), loaded, engine, of_windows)
+            predicted = predict_sample(read_sample(case, None), loaded, runner, of_windows)
             write_prediction(path, predicted, loaded.card.labels, case, probabilities=probabilities)
         except (FormatError, GeometryError) as error:
             bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")

@@ -26,7 +26,8 @@ from seglet.metrics.confidence import RankCorrelation, agreement, entropy, expec
 from seglet.metrics.pixels import dice
 from seglet.metrics.statistics import Number
 from seglet.model import Model, load_model
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.engine import Engine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.outputs import answer
 from seglet.prediction.tiled import predict_raw
 from seglet.run import Run, read_facts, read_run_recipe
@@ -146,7 +147,7 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
     return Review(images=ordered, correlation=correlation if known else None, bad=tuple(bad))
 
 
-def review_sample(sample: Sample, model: Model, engine: TorchEngine) -> Reviewed:
+def review_sample(sample: Sample, model: Model, engine: Engine) -> Reviewed:
     """Say how far the prediction of one image can be trusted; see `Reviewed`."""
     versions = [answer(planes, model.card) for planes in _versions(sample.image, model, engine)]
     labels, probabilities, objects = versions[0]
@@ -209,7 +210,7 @@ def _trained_on(run: Run) -> set[File]:
     return {case.image for case in (*split.train, *split.validation)}
 
 
-def _versions(image: Image, model: Model, engine: TorchEngine) -> Iterator[Planes]:
+def _versions(image: Image, model: Model, engine: Engine) -> Iterator[Planes]:
     """What the network says of the image, and of its mirror images along its last two axes."""
     yield predict_raw(image, model, engine)
     for axis in (-1, -2):

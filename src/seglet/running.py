@@ -20,7 +20,7 @@ from seglet.metrics.scores import headline as headline_figures
 from seglet.metrics.scores import write_scores
 from seglet.model import Model, read_card, save_model, untrained
 from seglet.planning import Planned, choose_protocol, prepare_all, training_cases
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.seams import seam_error
 from seglet.report.page import write_report
 from seglet.run import Run, environment, require_page, write_facts

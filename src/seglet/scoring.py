@@ -13,7 +13,8 @@ from seglet.data.crops import Crop, Piece, read_piece
 from seglet.metrics.evaluate import Prediction
 from seglet.model import Model, ModelCard
 from seglet.prediction.blocks import block_around, predict_region
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.engine import Engine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.outputs import answer
 from seglet.prediction.tiled import n_seen, predict_raw
 from seglet.prediction.tiling import tiling_of, windows_at_once
@@ -23,18 +24,18 @@ from seglet.preprocessing.transform import grid_shape
 Pairs = Iterator[tuple[Sample, Prediction]]
 
 
-def predict_sample(sample: Sample, model: Model, engine: TorchEngine, tell: Tell = quiet) -> Prediction:
+def predict_sample(sample: Sample, model: Model, engine: Engine, tell: Tell = quiet) -> Prediction:
     """Predict one sample at its original size; pixels outside its field of view are background."""
     return _as_prediction(sample, predict_raw(sample.image, model, engine, tell), model)
 
 
-def predict_piece(piece: Piece, model: Model, engine: TorchEngine) -> tuple[Sample, Prediction]:
+def predict_piece(piece: Piece, model: Model, engine: Engine) -> tuple[Sample, Prediction]:
     """Predict a sample, or a window of a case on disk with the surroundings that it has there."""
     sample, planes = predict_planes(piece, model, engine)
     return sample, _as_prediction(sample, planes, model)
 
 
-def predict_planes(piece: Piece, model: Model, engine: TorchEngine) -> tuple[Sample, NDArray[np.float32]]:
+def predict_planes(piece: Piece, model: Model, engine: Engine) -> tuple[Sample, NDArray[np.float32]]:
     """As `predict_piece`, but all that the network says; see `seglet.prediction.outputs.raw_planes`."""
     sample = read_piece(piece)
     if isinstance(piece, Crop):

@@ -27,7 +27,7 @@ from seglet.io.zarr_store import open_node, reading, scratch_array
 from seglet.model import Model, n_outputs
 from seglet.postprocessing.decode_blocks import Store, decode_blocks
 from seglet.prediction.blocks import predict_blocks, predict_planes
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiled import predict_raw
 from seglet.preprocessing.levels import BYTES_PER_VALUE
@@ -82,7 +82,7 @@ def prediction_places(
     return found
 
 
-def predict_into(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell = quiet) -> Path:
+def predict_into(path: Path, case: Case, model: Model, engine: Engine, tell: Tell = quiet) -> Path:
     """Predict an image into a store, in bounded memory: its labels ``segmentation``, or named by the recipe.
 
     Into the store of the image itself, the labels alone are written; else the image is copied there first.
@@ -96,7 +96,7 @@ def predict_into(path: Path, case: Case, model: Model, engine: TorchEngine, tell
         What is predicted.
     model : Model
         What was trained.
-    engine : TorchEngine
+    engine : Engine
         What runs it.
     tell : callable
         Hears of each block.
@@ -121,7 +121,7 @@ def predict_into(path: Path, case: Case, model: Model, engine: TorchEngine, tell
     return path
 
 
-def _put_labels(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell) -> None:
+def _put_labels(path: Path, case: Case, model: Model, engine: Engine, tell: Tell) -> None:
     if model.card.decoding is not None:
         _put_objects(path, case, model, engine, tell)
         return
@@ -142,7 +142,7 @@ def _put_labels(path: Path, case: Case, model: Model, engine: TorchEngine, tell:
             write(Region((0,) * whole.ndim, whole.shape), whole)
 
 
-def _put_objects(path: Path, case: Case, model: Model, engine: TorchEngine, tell: Tell) -> None:
+def _put_objects(path: Path, case: Case, model: Model, engine: Engine, tell: Tell) -> None:
     """Number the objects of an image, across all of its blocks; see `seglet.postprocessing.decode_blocks`."""
     assert model.card.decoding is not None
     stored = open_case(case)

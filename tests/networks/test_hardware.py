@@ -73,14 +73,14 @@ def test_measuring_leaves_the_network_as_it_was(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("bf16", [True, False])
 def test_autocast_follows_the_choice(bf16: bool) -> None:
     layer = nn.Linear(2, 2)
-    with autocast(CPU, Precision(bf16, "")):
+    with autocast(CPU, Precision("bf16" if bf16 else "fp32", "")):
         result = layer(torch.zeros(1, 2))
     assert result.dtype == (torch.bfloat16 if bf16 else torch.float32)
 
 
 def test_name_says_the_arithmetic() -> None:
-    assert Precision(True, "").name.startswith("bf16")
-    assert Precision(False, "").name.startswith("fp32")
+    assert Precision("bf16", "").name.startswith("bf16")
+    assert Precision("fp32", "").name.startswith("fp32")
 
 
 def test_images_keep_their_values_in_another_order() -> None:

@@ -20,7 +20,8 @@ from seglet.networks.unet2015 import UNet2015Config
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction import blocks
 from seglet.prediction.blocks import predict_blocks
-from seglet.prediction.engines import Engine, TorchEngine
+from seglet.prediction.engines.engine import Engine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.prediction.tiling import Tiling
 

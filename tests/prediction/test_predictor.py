@@ -6,7 +6,7 @@ import pytest
 from seglet.core.errors import GeometryError
 from seglet.core.image import Image
 from seglet.model import Model
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.predictor import Predictor, as_image
 from seglet.prediction.tiled import predict_image
 

@@ -9,7 +9,7 @@ from seglet.core.image import Image
 from seglet.model import Model, PredictConfig, untrained
 from seglet.networks.unet2015 import UNet2015Config
 from seglet.prediction import seams
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.seams import Seams, seam_error
 
 MakeModel = Callable[..., Model]

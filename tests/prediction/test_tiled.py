@@ -14,7 +14,7 @@ from seglet.core.tiling import stripes
 from seglet.model import Model, PredictConfig, untrained
 from seglet.patches.targets import TargetConfig
 from seglet.prediction import tiling
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.tiled import n_seen, predict_image, predict_prepared, predict_raw, predict_windows
 from seglet.prediction.tiling import MULTIPLE, Tiling, tiling_of
 from seglet.preprocessing.transform import preprocess_image

@@ -337,7 +337,7 @@ def test_preparations_count_against_the_time(
 
     def slow(*args: object, **kwargs: object) -> Precision:
         time.sleep(0.2)
-        return Precision(False, "")
+        return Precision("fp32", "")
 
     def clock(steps: int | None, seconds: float, rounds: int) -> Clock:
         given.append(seconds)

@@ -57,6 +57,10 @@ class TrainingError(SegletError):
     """A training run cannot start or go on."""
 
 
+class EngineError(SegletError):
+    """A network cannot be run as it was asked for, or would not say the same then."""
+
+
 class StorageError(SegletError):
     """A disk is full or a folder cannot be written."""
 

@@ -10,7 +10,10 @@ import psutil
 import torch
 from torch import Tensor, nn
 
-PrecisionChoice = Literal["auto", "fp32", "bf16"]
+PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+Kind = Literal["fp32", "bf16", "fp16"]
+
+DTYPES: dict[Kind, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 WORTHWHILE = 1.15  # bfloat16 must be this much faster before its rounding is accepted
 N_TIMED = 2
@@ -23,19 +26,24 @@ class Precision:
 
     Attributes
     ----------
-    bf16 : bool
-        Whether they run in bfloat16 (autocast); weights and losses stay in float32.
+    kind : str
+        ``bf16`` or ``fp16`` where they run in 16 bits (autocast), weights and losses stay in float32.
     reason : str
         Why, in words.
     """
 
-    bf16: bool
+    kind: Kind
     reason: str
+
+    @property
+    def bf16(self) -> bool:
+        """Whether convolutions run in bfloat16."""
+        return self.kind == "bf16"
 
     @property
     def name(self) -> str:
         """What the log says."""
-        return "bf16 autocast, channels-last" if self.bf16 else "fp32, channels-last"
+        return f"{self.kind}{'' if self.kind == 'fp32' else ' autocast'}, channels-last"
 
 
 def best_device() -> torch.device:
@@ -70,7 +78,7 @@ def channels_last(images: Tensor) -> Tensor:
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Run what is inside in the chosen arithmetic."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision.bf16)
+    return torch.autocast(device.type, dtype=DTYPES[precision.kind], enabled=precision.kind != "fp32")
 
 
 def choose_precision(
@@ -81,7 +89,7 @@ def choose_precision(
     Parameters
     ----------
     choice : str
-        ``auto`` measures; ``fp32`` and ``bf16`` are taken at their word.
+        ``auto`` measures; all others are taken at their word.
     network : Module
         On its device; its weights and statistics are left as they were.
     images : (n, c, [z,] y, x) float tensor
@@ -90,15 +98,17 @@ def choose_precision(
         Whether the backward pass counts too.
     """
     if choice != "auto":
-        return Precision(choice == "bf16", "as the recipe says")
-    if not _has_bf16(images.device):
-        return Precision(False, "no fast bfloat16 on this hardware")
-    slow, fast = (_seconds(network, images, Precision(bf16, ""), training) for bf16 in (False, True))
+        return Precision(choice, "as the recipe says")
+    if not has_bf16(images.device):
+        return Precision("fp32", "no fast bfloat16 on this hardware")
+    kinds: tuple[Kind, ...] = ("fp32", "bf16")
+    slow, fast = (_seconds(network, images, Precision(kind, ""), training) for kind in kinds)
     gain = f"bf16 {fast * 1000:.0f} ms, fp32 {slow * 1000:.0f} ms"
-    return Precision(slow > WORTHWHILE * fast, f"measured: {gain}")
+    return Precision("bf16" if slow > WORTHWHILE * fast else "fp32", f"measured: {gain}")
 
 
-def _has_bf16(device: torch.device) -> bool:
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself, and not by way of float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     if device.type == "cpu":

@@ -17,7 +17,7 @@ from seglet.core.tiling import Stripe
 from seglet.core.valid import ValidAxis
 from seglet.model import Model, ModelCard
 from seglet.postprocessing.labels import to_labels
-from seglet.prediction.engines import Engine
+from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.tiled import predict_prepared
 from seglet.prediction.tiling import WINDOW, Tiling, tiling_of

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import GeometryError, ModelError
 from seglet.core.image import Image
 from seglet.model import Model
-from seglet.networks.hardware import PrecisionChoice
-from seglet.prediction.engines import TorchEngine
+from seglet.prediction.engines.choice import engine_for
 from seglet.prediction.outputs import answer, class_probabilities
 from seglet.prediction.tiled import predict_raw
 
@@ -23,13 +22,13 @@ class Predictor:
     ----------
     model : Model
         What was trained.
-    precision : str or None
-        ``auto``, ``fp32`` or ``bf16``; the model's own setting where None.
+    engine, precision : str or None
+        As in `seglet.model.PredictConfig`; the model's own settings where None.
     """
 
-    def __init__(self, model: Model, precision: PrecisionChoice | None = None) -> None:
+    def __init__(self, model: Model, engine: str | None = None, precision: str | None = None) -> None:
         self.model = model
-        self._engine = TorchEngine(model, precision)
+        self._engine = engine_for(model, engine, precision)
 
     def probabilities(self, array: NDArray[Any] | Image) -> NDArray[np.float32]:
         """Predict probabilities.

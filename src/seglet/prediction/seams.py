@@ -10,7 +10,7 @@ from seglet.core.image import Image
 from seglet.core.tiling import Stripe
 from seglet.model import Model, Seams
 from seglet.postprocessing.labels import to_labels
-from seglet.prediction.engines import Engine
+from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.tiled import predict_windows, region_of
 from seglet.prediction.tiling import tiling_of

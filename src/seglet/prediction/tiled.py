@@ -14,7 +14,7 @@ from seglet.core.grid import Region, read_mirrored
 from seglet.core.image import Image
 from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
-from seglet.prediction.engines import Engine
+from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.rotations import turns
 from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once

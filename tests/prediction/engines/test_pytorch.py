@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 
 from seglet.model import Model
-from seglet.prediction.engines import TorchEngine, flips_of
+from seglet.prediction.engines.engine import flips_of
+from seglet.prediction.engines.pytorch import TorchEngine
 
 MakeModel = Callable[..., Model]
 

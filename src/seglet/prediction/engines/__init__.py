@@ -1,0 +1,1 @@
+"""What computes a network's logits: PyTorch, OpenVINO or ONNX Runtime, behind one face."""

@@ -1,0 +1,224 @@
+"""Which engine runs a model: the one asked for, or the fastest of those that say the same."""
+
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TypeVar, get_args
+
+from seglet.core.errors import ConfigError, EngineError, SegletError
+from seglet.core.events import Event, Tell, quiet
+from seglet.model import EngineName, EnginePrecision, Model
+from seglet.networks.hardware import best_device, has_bf16
+from seglet.prediction.engines import openvino
+from seglet.prediction.engines.cache import read_trials, write_trials
+from seglet.prediction.engines.engine import Engine, NetworkEngine, Windows
+from seglet.prediction.engines.making import CPU, Choice, int8_folder, make_engine
+from seglet.prediction.engines.pytorch import TorchEngine
+from seglet.prediction.engines.trial import Trial, try_engine
+
+Word = TypeVar("Word", bound=str)
+
+PATIENCE_S = 6.0  # of PyTorch, before other engines are tried: about what that takes
+MOST_WINDOWS = 2  # that engines are tried on
+WORTHWHILE = 1.1  # another engine must be this much faster than PyTorch
+PRECISIONS: dict[EngineName, tuple[EnginePrecision, ...]] = {
+    "torch": ("fp32", "bf16", "fp16"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnx": ("fp32",),
+}
+
+
+def engine_for(
+    model: Model,
+    engine: str | None = None,
+    precision: str | None = None,
+    tell: Tell = quiet,
+) -> Engine:
+    """What runs a model.
+
+    Parameters
+    ----------
+    model : Model
+        What to run.
+    engine, precision : str or None
+        As in `seglet.model.PredictConfig`; the model's own settings where None.
+    tell : callable
+        Hears which engine was chosen, and why.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such engine, or it has no such precision.
+    """
+    said = model.card.predict
+    name = _one_of("predict.engine", engine or said.engine, get_args(EngineName))
+    kind = _one_of("predict.precision", precision or said.precision, get_args(EnginePrecision))
+    if name == "auto" and kind == "auto" and best_device().type == "cpu":
+        return AutoEngine(model, tell)
+    if name == "auto":
+        name = "openvino" if kind == "int8" else "torch"
+    if kind != "auto" and kind not in PRECISIONS[name]:
+        raise ConfigError(
+            "predict.precision",
+            found=f"{kind} with the engine {name}",
+            expected=f"auto or one of {', '.join(PRECISIONS[name])}",
+            remedy="Choose another precision, or another engine.",
+        )
+    if name == "torch" and kind != "int8":
+        return TorchEngine(model, kind)
+    if kind == "auto":
+        kind = "bf16" if name == "openvino" and openvino.has_bf16() else "fp32"
+    return CheckedEngine(model, (name, kind), tell)
+
+
+class CheckedEngine:
+    """The engine that was asked for; refused where its masks are not those of PyTorch in float32.
+
+    Parameters
+    ----------
+    model : Model
+        What to run.
+    choice : (str, str)
+        Engine and precision.
+    tell : callable
+        Hears how far it is from PyTorch.
+    """
+
+    def __init__(self, model: Model, choice: Choice, tell: Tell = quiet) -> None:
+        self._model, self._choice, self._tell = model, choice, tell
+        self._engine: NetworkEngine | None = None
+
+    def run(self, windows: Windows) -> Windows:
+        """Compute what the network says; see `NetworkEngine.run`.
+
+        Raises
+        ------
+        EngineError
+            If the engine differs too much.
+        ModelError
+            If it is ``int8`` and the model is not quantized.
+        MissingExtra
+            If it is not installed.
+        """
+        if self._engine is None:
+            self._engine = make_engine(self._model, self._choice, windows.shape)
+            trial = tried(self._model, [self._choice], windows)[0]
+            _require_close(trial)
+            self._tell(Event("engine", _in_words(trial)))
+        return self._engine.run(windows)
+
+
+class AutoEngine:
+    """PyTorch, until another engine is known to be faster on this machine.
+
+    Which is fastest is measured once for a model and kept. It is not measured before PyTorch has taken some
+    seconds: converting a network takes as long, and most images are done by then.
+
+    Parameters
+    ----------
+    model : Model
+        What to run.
+    tell : callable
+        Hears which engine was chosen.
+    patience_s : float
+        Seconds of PyTorch before other engines are tried.
+    """
+
+    def __init__(self, model: Model, tell: Tell = quiet, patience_s: float = PATIENCE_S) -> None:
+        self._model, self._tell, self._patience_s = model, tell, patience_s
+        self._engine: NetworkEngine = TorchEngine(model, "auto")
+        self._spent: float | None = None
+        self._is_settled = False
+
+    def run(self, windows: Windows) -> Windows:
+        """Compute what the network says; see `NetworkEngine.run`."""
+        if not self._is_settled:
+            self._settle(windows)
+        start = time.perf_counter()
+        planes = self._engine.run(windows)
+        self._spent = (self._spent or 0.0) + time.perf_counter() - start
+        return planes
+
+    def _settle(self, windows: Windows) -> None:
+        choices = available(self._model)
+        is_known = self._spent is None and _are_known(self._model, choices)
+        if not is_known and (self._spent or 0.0) < self._patience_s:
+            return
+        self._is_settled = True
+        best = fastest(tried(self._model, choices, windows))
+        if best.engine != "torch":
+            self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
+        self._tell(Event("engine", _in_words(best)))
+
+
+def available(model: Model) -> list[Choice]:
+    """The engines that can run a model on this machine's CPU."""
+    choices: list[Choice] = [("torch", "fp32")]
+    if has_bf16(CPU):
+        choices.append(("torch", "bf16"))
+    if find_spec("openvino"):
+        kinds: list[EnginePrecision] = ["bf16"] if openvino.has_bf16() else []
+        kinds.append("fp32")
+        if int8_folder(model):
+            kinds.append("int8")
+        choices += [("openvino", kind) for kind in kinds]
+    if find_spec("onnxruntime") and find_spec("onnxscript"):
+        choices.append(("onnx", "fp32"))
+    return choices
+
+
+def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Trial]:
+    """The trial of each choice, in their order: as it was kept, else made now and kept.
+
+    An engine that cannot run the network is left out, unless it is the only choice.
+    """
+    known = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
+    few, exact = windows[:MOST_WINDOWS], TorchEngine(model, "fp32", CPU)
+    for choice in choices:
+        if choice in known:
+            continue
+        try:
+            known[choice] = try_engine(choice, make_engine(model, choice, few.shape), few, exact, model.card)
+        except (SegletError, RuntimeError):  # a library's own error, of operations that it does not know
+            if len(choices) == 1:
+                raise
+    write_trials(model, tuple(known.values()))
+    return [known[choice] for choice in choices if choice in known]
+
+
+def fastest(trials: Sequence[Trial]) -> Trial:
+    """The fastest engine of those that say what PyTorch says; not PyTorch only where it clearly gains."""
+    close = [trial for trial in trials if trial.is_close]
+    best = min(close, key=lambda trial: trial.milliseconds)
+    own = min((one for one in close if one.engine == "torch"), key=lambda trial: trial.milliseconds)
+    return best if own.milliseconds > WORTHWHILE * best.milliseconds else own
+
+
+def _one_of(setting: str, said: str, allowed: tuple[Word, ...]) -> Word:
+    for word in allowed:
+        if word == said:
+            return word
+    raise ConfigError(
+        setting, found=said, expected=f"one of {', '.join(allowed)}", remedy="Choose one of them."
+    )
+
+
+def _are_known(model: Model, choices: Sequence[Choice]) -> bool:
+    known = {(trial.engine, trial.precision) for trial in read_trials(model)}
+    return all(choice in known for choice in choices)
+
+
+def _require_close(trial: Trial) -> None:
+    if trial.is_close:
+        return
+    raise EngineError(
+        f"engine {trial.name}",
+        found=f"masks whose Dice with those of PyTorch in float32 is {trial.dice:.4f}",
+        expected=f"at least {trial.least_dice}",
+        remedy="Predict with --engine torch, or with --precision fp32.",
+    )
+
+
+def _in_words(trial: Trial) -> str:
+    same = f"Dice {trial.dice:.4f} with the masks of PyTorch fp32"
+    return f"{trial.name}, {trial.milliseconds:.0f} ms a batch ({same})"

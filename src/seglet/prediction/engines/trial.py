@@ -1,0 +1,113 @@
+"""What an engine is worth: how fast it is, and how far from PyTorch in float32."""
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seglet.core.config import Config
+from seglet.metrics.pixels import dice
+from seglet.model import EngineName, EnginePrecision, ModelCard
+from seglet.postprocessing.labels import to_labels
+from seglet.prediction.engines.engine import NetworkEngine, Windows
+from seglet.prediction.outputs import calibrated, class_probabilities
+
+N_TIMED = 2
+LEAST_DICE = 0.995  # of an engine's masks with those of PyTorch in float32
+LEAST_DICE_INT8 = 0.98  # what 8 bits cost was measured against the truth before: see `quantized`
+
+
+class Trial(Config):
+    """An engine beside PyTorch in float32, on the same windows of a real image.
+
+    Attributes
+    ----------
+    engine, precision : str
+        As they are chosen by.
+    milliseconds : float
+        For one batch of these windows; the least of a few.
+    largest_logit, largest_probability : float
+        Largest absolute difference.
+    dice : float
+        Of its masks with the others', the least over foreground classes; 1 where both are empty.
+    """
+
+    engine: EngineName
+    precision: EnginePrecision
+    milliseconds: float
+    largest_logit: float
+    largest_probability: float
+    dice: float
+
+    @property
+    def name(self) -> str:
+        """How it is chosen by."""
+        return f"{self.engine} {self.precision}"
+
+    @property
+    def least_dice(self) -> float:
+        """The Dice that it must have to stand in for PyTorch in float32."""
+        return LEAST_DICE_INT8 if self.precision == "int8" else LEAST_DICE
+
+    @property
+    def is_close(self) -> bool:
+        """Whether it may."""
+        return self.dice >= self.least_dice
+
+
+def try_engine(
+    choice: tuple[EngineName, EnginePrecision],
+    engine: NetworkEngine,
+    windows: Windows,
+    exact: NetworkEngine,
+    card: ModelCard,
+) -> Trial:
+    """Run an engine on windows, and compare what it says.
+
+    Parameters
+    ----------
+    choice : (str, str)
+        Engine and precision as they are chosen by.
+    engine, exact : NetworkEngine
+        The one on trial, and PyTorch in float32.
+    windows : (n, c, [z,] y, x) float32 array
+        Of a real image.
+    card : ModelCard
+        What decides on masks.
+    """
+    engine.logits(windows)  # compiles, and fills caches
+    seconds = []
+    for _ in range(N_TIMED):
+        start = time.perf_counter()
+        logits = engine.logits(windows)
+        seconds.append(time.perf_counter() - start)
+    planes, expected = (_probabilities(one, windows, card) for one in (engine, exact))
+    return Trial(
+        engine=choice[0],
+        precision=choice[1],
+        milliseconds=1000 * min(seconds),
+        largest_logit=_largest(logits, exact.logits(windows)),
+        largest_probability=_largest(planes, expected),
+        dice=agreement(planes, expected, card),
+    )
+
+
+def agreement(planes: Windows, expected: Windows, card: ModelCard) -> float:
+    """Dice of the masks of (n, k, [z,] y, x) probabilities; the least of all foreground classes."""
+    found, true = (_masks(each, card) for each in (planes, expected))
+    each = [dice(true == index, found == index) for index in range(1, card.plan.n_classes)]
+    present = [value for value in each if not np.isnan(value)]
+    return min(present, default=1.0)
+
+
+def _probabilities(engine: NetworkEngine, windows: Windows, card: ModelCard) -> Windows:
+    each = [class_probabilities(calibrated(planes, card), card) for planes in engine.run(windows)]
+    return np.stack(each)
+
+
+def _masks(planes: Windows, card: ModelCard) -> NDArray[np.uint8]:
+    return np.stack([to_labels(each, card.threshold) for each in planes])
+
+
+def _largest(one: Windows, other: Windows) -> float:
+    return float(np.abs(one - other).max())

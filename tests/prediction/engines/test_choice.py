@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seglet.core.errors import ConfigError, EngineError, ModelError
+from seglet.model import PredictConfig
+from seglet.prediction.engines.cache import folder_of, read_trials, write_trials
+from seglet.prediction.engines.choice import AutoEngine, CheckedEngine, available, engine_for, fastest, tried
+from seglet.prediction.engines.pytorch import TorchEngine
+from seglet.prediction.engines.trial import Trial
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("SEGLET_CACHE", str(tmp_path))
+
+
+@pytest.fixture
+def windows() -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((2, 1, 32, 32), np.float32)
+
+
+def made(engine: str, precision: str, milliseconds: float, dice: float = 1.0) -> Trial:
+    return Trial(
+        engine=engine,  # type: ignore[arg-type]
+        precision=precision,  # type: ignore[arg-type]
+        milliseconds=milliseconds,
+        largest_logit=0,
+        largest_probability=0,
+        dice=dice,
+    )
+
+
+def test_the_engine_that_was_asked_for(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    model, told = make_model(), []
+    exact = TorchEngine(model, "fp32").run(windows)
+    for name in ("torch", "openvino", "onnx"):
+        engine = engine_for(model, name, "fp32", told.append)
+        np.testing.assert_allclose(engine.run(windows), exact, atol=1e-5)
+    assert [event.message.split(",")[0] for event in told] == ["openvino fp32", "onnx fp32"]
+    assert {one.engine for one in read_trials(model)} == {"openvino", "onnx"}
+    assert (folder_of(model) / "openvino" / "network.xml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("engine", "precision", "words"),
+    [
+        ("tensorrt", "fp32", "tensorrt"),
+        ("onnx", "bf16", "bf16 with the engine onnx"),
+        ("torch", "int8", "int8 with the engine torch"),
+        ("openvino", "half", "half"),
+    ],
+)
+def test_what_does_not_exist(make_model, engine: str, precision: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ConfigError, match=words):
+        engine_for(make_model(), engine, precision)
+
+
+def test_the_models_own_settings(make_model) -> None:  # type: ignore[no-untyped-def]
+    model = make_model()
+    assert isinstance(engine_for(model), AutoEngine)
+    said = PredictConfig(engine="onnx")
+    asks = type(model)(model.network, model.card.model_copy(update={"predict": said}))
+    assert isinstance(engine_for(asks), CheckedEngine)
+    said = PredictConfig(precision="fp32")
+    asks = type(model)(model.network, model.card.model_copy(update={"predict": said}))
+    assert isinstance(engine_for(asks), TorchEngine)
+
+
+def test_8_bits_want_a_quantized_model(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ModelError, match="quantize"):
+        engine_for(make_model(), precision="int8").run(windows)
+
+
+def test_an_engine_that_differs_is_refused_with_the_figure(make_model, windows, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    model = make_model()
+    write_trials(model, (made("openvino", "fp32", 1, dice=0.9),))
+    with pytest.raises(EngineError, match=r"0\.9000"):
+        engine_for(model, "openvino", "fp32").run(windows)
+
+
+def test_pytorch_until_its_patience_is_over(make_model, windows, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    model, told = make_model(), []
+    patient = AutoEngine(model, told.append, patience_s=1000)
+    for _ in range(3):
+        patient.run(windows)
+    assert told == []
+    assert read_trials(model) == ()
+    exact = TorchEngine(model, "fp32").run(windows)
+    eager = AutoEngine(model, told.append, patience_s=1e-9)
+    eager.run(windows)
+    np.testing.assert_allclose(eager.run(windows), exact, atol=0.05)
+    assert len(told) == 1
+    assert {(one.engine, one.precision) for one in read_trials(model)} == set(available(model))
+
+
+def test_what_was_measured_decides_from_the_first_window_on(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    model, told = make_model(), []
+    times = {("openvino", "fp32"): 1.0}
+    write_trials(model, tuple(made(*one, times.get(one, 5.0)) for one in available(model)))
+    found = AutoEngine(model, told.append, patience_s=1000).run(windows)
+    assert told[0].message.startswith("openvino fp32, 1 ms")
+    np.testing.assert_allclose(found, TorchEngine(model, "fp32").run(windows), atol=1e-5)
+
+
+def test_the_fastest_that_is_close() -> None:
+    torch, other = made("torch", "fp32", 10), made("openvino", "fp32", 5)
+    assert fastest([torch, other]) == other
+    assert fastest([torch, made("openvino", "bf16", 1, dice=0.9), other]) == other
+    assert fastest([torch, made("openvino", "fp32", 9.5)]) == torch
+
+
+def test_an_engine_that_cannot_run_the_network_is_left_out(make_model, windows, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    def refuses(*_: object) -> None:
+        raise RuntimeError("an operation that it does not know")
+
+    monkeypatch.setattr("seglet.prediction.engines.openvino.graph_of", refuses)
+    model = make_model()
+    names = [one.engine for one in tried(model, available(model), windows)]
+    assert "openvino" not in names
+    assert {"torch", "onnx"} <= set(names)
+    with pytest.raises(RuntimeError, match="does not know"):
+        tried(model, [("openvino", "fp32")], windows)
+
+
+def test_damaged_graphs_are_converted_anew(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    model = make_model()
+    exact = engine_for(model, "openvino", "fp32").run(windows)
+    (folder_of(model) / "openvino" / "network.xml").write_text("<net")
+    np.testing.assert_allclose(engine_for(model, "openvino", "fp32").run(windows), exact, atol=1e-6)
