@@ -94,3 +94,17 @@ def test_the_group_has_help() -> None:
     result = CliRunner().invoke(app, ["model", "--help"])
     assert result.exit_code == 0
     assert "summary" in result.stdout
+
+
+def test_engines_are_shown_side_by_side(run_folder: Path, cells: Path) -> None:
+    image = min((cells / "images").iterdir())
+    result = CliRunner().invoke(app, ["model", "engines", str(run_folder), str(image)])
+    assert result.exit_code == 0, result.stdout
+    assert "torch fp32" in result.stdout
+    assert "openvino fp32" in result.stdout
+    assert re.search(r"\* what `seglet predict` takes .*\((torch|openvino|onnx) ", result.stdout)
+    found = json.loads(
+        CliRunner().invoke(app, ["model", "engines", str(run_folder), str(image), "--json"]).stdout
+    )
+    assert found["trials"][0]["engine"] == "torch"
+    assert found["chosen"] in found["trials"]

@@ -1,10 +1,11 @@
-"""Commands about models: ``seglet model summary``."""
+"""Commands about models: ``seglet model summary`` and ``seglet model engines``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seglet.console import door, print_json, print_table
+from seglet.console import door, print_json, print_line, print_table
 from seglet.core.errors import ConfigError
 from seglet.options import AsJson, Settings
 
@@ -16,9 +17,34 @@ model = typer.Typer(help="What networks are made of.", no_args_is_help=True)
 BILLION = 1e9
 
 
-@model.callback()
-def _commands() -> None:
-    """Keep ``summary`` a command of its own, although it is the only one."""
+@model.command()
+def engines(
+    run: Annotated[Path, typer.Argument(help="Run or model folder.")],
+    image: Annotated[Path, typer.Argument(help="An image to try them on.")],
+    as_json: AsJson = False,
+) -> None:
+    """Measure which engine predicts fastest on this machine, and how far each is from PyTorch."""
+    from seglet.trying import try_engines
+
+    with door(as_json) as tell:
+        found = try_engines(run, image, tell)
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    exact = found.trials[0].milliseconds
+    rows: list[tuple[str, ...]] = [
+        (
+            f"{trial.name}{' *' if trial == found.chosen else ''}",
+            f"{trial.milliseconds:.0f}",
+            f"{exact / trial.milliseconds:.1f}",
+            f"{trial.largest_probability:.1g}",
+            f"{trial.dice:.5f}" if trial.is_close else f"{trial.dice:.5f}, refused",
+        )
+        for trial in found.trials
+    ]
+    columns = ("engine", "ms a batch", "times as fast", "largest difference", "Dice")
+    print_table("Beside PyTorch in float32", columns, rows)
+    print_line(f"* what `seglet predict` takes from now on where no engine is said ({found.chosen.name})")
 
 
 @model.command()
