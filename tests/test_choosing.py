@@ -186,6 +186,20 @@ def test_of_a_large_image_the_way_to_objects_is_fitted_on_a_window(
     assert 0 < max(sizes) <= 5000 // len(pieces)
 
 
+def test_where_time_is_short_one_image_that_validates_is_enough_and_told(
+    apart: Planned, model: Model
+) -> None:
+    heard: list[Event] = []
+    told = Model(model.network, model.card.model_copy(update={"decoding": DecodingConfig()}))
+    seen, unseen = apart.part("train"), apart.part("validation")
+    chosen = choose_outputs(told, seen, unseen, "dsb", heard.append, choose_by=0.0)
+    words = " | ".join(event.message for event in heard)
+    assert f"time is short: 1 of {len(seen) + len(unseen)} images are looked at" in words
+    assert "time is short: settings tried: 1" in words
+    assert "likeliest truth of 1 validation images" in words
+    assert chosen.card.decoding is not None
+
+
 def test_borders_are_calibrated_as_they_will_be(model: Model) -> None:
     """Interior and border become bolder one by one; the threshold is that of their sum afterwards."""
     card = model.card.model_copy(update={"targets": TargetConfig(kind="borders")})

@@ -168,6 +168,8 @@ def test_predict_evaluate_and_report(trained: tuple[Path, Result], cells: Path, 
     assert result.exit_code == 0
     assert "5 images, protocol pixels" in result.stdout
     assert "95 % interval" in result.stdout
+    beside = seglet("evaluate", masks, cells, "--protocol", "drive").stdout
+    assert "These masks" in beside and "This model" not in beside
     wrong = seglet("evaluate", masks, cells, "--set", "masks.classes={background: 0, cell: 254}")
     assert wrong.exit_code == 1
     assert "255" in wrong.stderr

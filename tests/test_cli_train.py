@@ -40,6 +40,14 @@ def test_a_training_of_few_steps_says_so(cells: Path, said: list[str], tmp_path:
     assert enough.exit_code == 0 and "Training took only" not in enough.stdout
 
 
+def test_few_steps_of_a_fold_or_a_seed_say_so(cells: Path, said: list[str], tmp_path: Path) -> None:
+    folds = train(cells, "-o", tmp_path / "folds", "--folds", 2, *said)
+    assert folds.exit_code == 0, folds.output
+    assert "Training took only 4 steps in the shortest of 2 trainings, too few" in folds.stdout
+    seeds = train(cells, "-o", tmp_path / "seeds", "--seeds", 2, *said)
+    assert "Training took only 4 steps in the shortest of 2 trainings, too few" in seeds.stdout
+
+
 def test_the_budget_is_that_of_each_seed(cells: Path, said: list[str], tmp_path: Path) -> None:
     result = train(cells, "-o", tmp_path / "out", "--seeds", 2, "--budget", "2s", *said, "--json")
     assert result.exit_code == 0, result.output

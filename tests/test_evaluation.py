@@ -7,7 +7,7 @@ from PIL import Image as Picture
 from seglet.core.errors import DatasetError
 from seglet.core.events import quiet
 from seglet.data.synthetic import make_dataset
-from seglet.evaluation import evaluate_model
+from seglet.evaluation import evaluate_model, is_model
 from seglet.metrics.scores import Scores, read_scores
 from seglet.recipe import Recipe
 from seglet.run import Run
@@ -26,6 +26,12 @@ def test_a_run_scores_its_test_images_on_its_own_data_and_all_elsewhere(
     assert evaluated(run_folder / "model", cells).n_images == 5
     other = make_dataset(tmp_path, n_images=2, shape=(48, 48), seed=7)
     assert evaluated(run_folder, other).n_images == 2
+
+
+def test_a_run_and_its_model_are_models_and_its_masks_are_none(run_folder: Path, tmp_path: Path) -> None:
+    assert is_model(run_folder) and is_model(run_folder / "model")
+    for other in (Run(run_folder).predictions, tmp_path, tmp_path / "nowhere"):
+        assert not is_model(other)
 
 
 def test_a_run_reads_the_masks_of_other_data_by_themselves(

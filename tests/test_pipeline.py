@@ -112,7 +112,6 @@ def test_preparing_images_counts_against_the_budget(
 
     monkeypatch.setattr(reading, "preprocess", slow)
     monkeypatch.setattr(running, "fit", fit)
-    monkeypatch.setattr(running, "LARGEST_RESERVE", 0)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         pipeline.train(cells, tmp_path / "run", settings=[*tiny, "fit.steps=null"], budget=60)

@@ -74,6 +74,13 @@ def test_scores_of_objects_are_printed_with_what_others_reached(capsys: pytest.C
     assert "Before comparing:" in printed
 
 
+def test_masks_of_another_tool_are_not_called_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    print_scores(scored("dsb2018"), "2 images", of_masks=True)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "These masks 0.5000 best of the competition 0.6310" in printed
+    assert "This model" not in printed
+
+
 def test_the_partition_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     scores = scored("isbi2012")
     print_scores(scores, "2 images")
@@ -117,8 +124,8 @@ def vessels() -> Scores:
         fov[:, 20:] = False
         foreground = (0.5 * truth + 0.45 * rng.random(truth.shape)).astype(np.float32)
         case = Sample(name, Image(np.zeros((1, 20, 24), np.uint8)), truth, fov=fov, second=second)
-        pairs.append((case, Prediction(name, (foreground > 0.5).astype(np.uint8), foreground[None])))
-    return evaluate(pairs, ("background", "vessel"), protocol_named("chasedb1"), threshold=0.5)
+        pairs.append((case, Prediction(name, (foreground > 0.6).astype(np.uint8), foreground[None])))
+    return evaluate(pairs, ("background", "vessel"), protocol_named("chasedb1"), threshold=0.6)
 
 
 def test_a_narrow_terminal_shows_every_figure_whole(
@@ -134,11 +141,12 @@ def test_a_narrow_terminal_shows_every_figure_whole(
     assert len(tables) > 15
     assert max(map(len, printed.splitlines())) <= 80
     assert "…" not in printed
-    mean = scores.mean["vessel"]["dice"]
+    assert scores.pooled_intervals is not None and scores.second_observer is not None
+    pooled, mean = scores.pooled_intervals["vessel"]["dice"], scores.mean["vessel"]["dice"]
+    assert pooled.low < pooled.mean < pooled.high
     dice = next(line for line in tables if line.startswith("Dice (F1)"))
-    for figure in (scores.pooled["vessel"]["dice"], mean.mean, mean.low, mean.high):
+    for figure in (pooled.mean, pooled.low, pooled.high, mean.mean):
         assert f"{figure:.4f}" in dice
-    assert scores.second_observer is not None
     human = f"{scores.second_observer.pooled['vessel']['dice']:.4f}"
     assert human in dice
     beside = printed[printed.index("Beside others") :]
@@ -147,10 +155,21 @@ def test_a_narrow_terminal_shows_every_figure_whole(
     assert human in beside
 
 
+def test_the_pooled_headline_has_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = vessels()
+    print_scores(scores, "3 images")
+    dice = scores.pooled_mean_dice_interval
+    assert dice is not None
+    said = f"{dice.mean:.4f} (Pixels of 3 images pooled; 95 % interval {dice.low:.3f} – {dice.high:.3f})"
+    assert f"Dice of vessel {said}" in capsys.readouterr().out
+    print_scores(scored("pixels"), "2 images")
+    assert "pooled;" not in capsys.readouterr().out
+
+
 def test_what_is_known_of_probabilities_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     print_scores(vessels(), "3 images")
     printed = " ".join(capsys.readouterr().out.split())
-    assert "Foreground is what has a probability above 0.5000." in printed
+    assert "Foreground is what has a probability above 0.6000." in printed
     assert "Expected calibration error 0." in printed
     assert "Centerlines of vessel" in printed
 

@@ -14,6 +14,7 @@ from seglet.run import (
     require_page,
     resume_run,
     start_run,
+    steps_taken,
     write_facts,
 )
 
@@ -146,3 +147,15 @@ def test_the_environment_names_versions() -> None:
     assert found["seglet"] == __version__
     assert {"Python", "system", "torch", "numpy"} <= set(found)
     assert all(isinstance(value, str) and value for value in found.values())
+
+
+def test_the_steps_of_every_fold_are_known(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    write_facts(run, {"data": "cells", "steps": 7})
+    assert steps_taken(run) == [7]
+    write_facts(run, {"data": "cells"})
+    assert steps_taken(run) == []
+    write_text(run.folds, "folds: []")
+    for number, steps in ((1, 40), (2, 3)):
+        write_facts(run.fold(number), {"data": "cells", "steps": steps})
+    assert steps_taken(run) == [40, 3]

@@ -8,18 +8,13 @@ from seglet.core.events import Event, quiet
 from seglet.core.image import Sample, StoredSample
 from seglet.data.crops import Crop, choose_crops
 from seglet.io.pixels import in_memory
-from seglet.model import Model, load_model, untrained
+from seglet.model import Model, load_model
 from seglet.networks.unet2015 import UNet2015Config
 from seglet.planning import Planned, make_planned
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.tiled import predict_image
 from seglet.recipe import read_recipe
-from seglet.scoring import (
-    predict_all,
-    predict_piece,
-    predict_sample,
-    seconds_to_score,
-)
+from seglet.scoring import n_seen_of, predict_all, predict_piece, predict_sample
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +63,17 @@ def test_samples_are_predicted_one_by_one_at_their_own_size(planned: Planned, mo
         assert predicted.labels.shape == sample.image.shape
 
 
-def test_the_time_of_scoring_grows_with_the_pixels(planned: Planned, model: Model) -> None:
-    one, many = planned.part("test"), planned.part("test") * 2000
-    assert 0 < seconds_to_score(model, one) < seconds_to_score(model, many)
+def test_the_network_sees_all_pixels_of_all_pieces(planned: Planned, model: Model) -> None:
+    one, card = planned.part("test"), model.card
+    assert n_seen_of(one, card) >= 64 * 64
+    assert n_seen_of(one * 3, card) == 3 * n_seen_of(one, card)
+    assert n_seen_of([], card) == 0
 
 
-def test_the_time_of_unpadded_convolutions_is_that_of_legal_windows(planned: Planned) -> None:
+def test_unpadded_convolutions_see_legal_windows(planned: Planned) -> None:
     plan = planned.plan.model_copy(update={"is_valid": True})
     card = planned.card().model_copy(update={"plan": plan, "network": UNet2015Config()})
-    one, many = planned.part("test"), planned.part("test") * 2000
-    assert 0 < seconds_to_score(untrained(card), one) < seconds_to_score(untrained(card), many)
+    assert n_seen_of(planned.part("test"), card) > n_seen_of(planned.part("test"), planned.card())
 
 
 def on_disk(sample: Sample, side: int) -> list[Crop]:
@@ -105,10 +101,10 @@ def test_a_window_is_predicted_with_its_surroundings(planned: Planned, model: Mo
         np.testing.assert_array_equal(read.labels, np.asarray(sample.labels)[crop.region.slices])
 
 
-def test_windows_are_told_and_cost_their_surroundings_too(planned: Planned, model: Model) -> None:
+def test_windows_are_told_and_seen_with_their_surroundings(planned: Planned, model: Model) -> None:
     sample = planned.part("test")[0]
     crops = on_disk(sample, 32)
     told: list[Event] = []
     assert len(list(predict_all(model, crops, told.append))) == 4
     assert told[-1].message == "4 windows"
-    assert seconds_to_score(model, crops * 2000) > seconds_to_score(model, [sample])
+    assert n_seen_of(crops, model.card) > n_seen_of([sample], model.card)

@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import binary_erosion
 
 from seglet.core.events import quiet
-from seglet.core.image import IGNORE
+from seglet.core.image import IGNORE, Sample
 from seglet.data.synthetic import make_dataset
 from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.protocols import PROTOCOLS
@@ -55,6 +56,32 @@ def test_the_worst_median_and_best_images_are_shown(planned: Planned) -> None:
     for example in found.examples:
         np.testing.assert_array_equal(example.truth, planned.samples[example.id].labels)
         assert example.image.shape == (64, 64, 3)
+
+
+def test_examples_are_ranked_by_what_stands_in_front(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    """Objects of one image are cut in two, all pixels right; those of the other are whole, but too small."""
+    data = make_dataset(tmp_path, layout="instances", n_images=3, shape=(96, 96))
+    planned = make_planned(
+        data, read_recipe("auto", [*tiny, "split.test=last 2", "split.validation=none"]), quiet
+    )
+    split, worn = planned.part("test")
+    assert isinstance(split, Sample) and isinstance(worn, Sample)
+    assert split.objects is not None and worn.objects is not None
+    found = [np.array(sample.objects) for sample in (split, worn)]
+    halved = np.where(np.arange(96) % 2, found[0], found[0] + found[0].max())  # columns in turn
+    found[0] = np.where(found[0] > 0, halved, 0)
+    found[1][~binary_erosion(found[1] > 0, iterations=2)] = 0
+    pairs = [
+        (sample, Prediction(sample.id, (objects > 0).astype(np.uint8), objects=objects))
+        for sample, objects in zip((split, worn), found, strict=True)
+    ]
+    predictions = [predicted for _, predicted in pairs]
+    for name, metric, worst in (("dsb2018", "dsb", split), ("pixels", "dice", worn)):
+        scores = evaluate(pairs, planned.labels.names, PROTOCOLS[name])
+        examples = gather_report(planned, ROWS, scores, predictions).examples
+        assert (examples[0].note, examples[0].id, examples[0].metric) == ("worst", worst.id, metric)
+        (image,) = (image for image in scores.images if image.id == worst.id)
+        assert examples[0].score == (image.mean_dice if metric == "dice" else image.objects["dsb"])
 
 
 def test_the_title_is_the_folder_s_name_wherever_one_stands(

@@ -1,8 +1,9 @@
 """What is chosen once a network is trained: its temperature, its threshold, and how objects come apart."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ MOST_PIXELS = 4_000_000  # looked at of one image
 MOST_DECODED = 3_000_000  # pixels that the way to objects is fitted on, which decodes them up to 64 times
 N_FOR_TEMPERATURE = 4  # images of several classes
 FEW_OBJECTS = 30  # fewer do not say how objects come apart
-FIT_S = 25.0  # about what fitting the way to objects takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,12 @@ class Looked:
 
 
 def choose_outputs(
-    model: Model, seen: Sequence[Piece], unseen: Sequence[Piece], headline: str, tell: Tell
+    model: Model,
+    seen: Sequence[Piece],
+    unseen: Sequence[Piece],
+    headline: str,
+    tell: Tell,
+    choose_by: float = inf,
 ) -> Model:
     """Choose how probabilities become answers, on images that are not tested on.
 
@@ -75,17 +80,20 @@ def choose_outputs(
         score of the Data Science Bowl 2018.
     tell : callable
         Hears of progress.
+    choose_by : float
+        When to be done, by `time.monotonic`: from then on no further image is looked at, beyond one that
+        validates, and no further setting is tried; both are told. The same choice every time where inf.
     """
     pieces = pieces_to_choose_on(seen, unseen, model.card)
     if not pieces:
         return model
-    looked = _look(model, pieces, {piece.id for piece in unseen}, tell)
+    looked = _look(model, pieces, {piece.id for piece in unseen}, tell, choose_by)
     model = _with_temperature(model, looked, tell)
     if model.card.plan.n_classes > 2:
         return model
     kind = f"{'windows of ' if is_on_disk(pieces) else ''}training and validation images"
     if model.card.decoding is not None and any(one.objects for one in looked):
-        return _with_decoding(model, looked, headline, tell)
+        return _with_decoding(model, looked, headline, tell, choose_by)
     return _with_threshold(model, looked, kind, tell)
 
 
@@ -118,10 +126,16 @@ def is_on_disk(pieces: Sequence[Piece]) -> bool:
     return any(isinstance(piece, Crop) for piece in pieces)
 
 
-def _look(model: Model, pieces: Sequence[Piece], unseen: set[str], tell: Tell) -> list[Looked]:
+def _look(
+    model: Model, pieces: Sequence[Piece], unseen: set[str], tell: Tell, choose_by: float
+) -> list[Looked]:
     engine = TorchEngine(model)
-    looked = []
+    looked: list[Looked] = []
+    pieces = sorted(pieces, key=lambda piece: piece.id not in unseen)
     for number, piece in enumerate(pieces):
+        if looked and time.monotonic() >= choose_by:
+            tell(Event("choosing", f"time is short: {number} of {len(pieces)} images are looked at"))
+            break
         tell(Event("choosing", done=number, total=len(pieces)))
         sample, planes = predict_planes(piece, model, engine)
         labels = np.asarray(sample.labels)
@@ -170,11 +184,15 @@ def _with_threshold(model: Model, looked: Sequence[Looked], kind: str, tell: Tel
     return _changed(model, threshold=threshold, threshold_from=told)
 
 
-def _with_decoding(model: Model, looked: Sequence[Looked], headline: str, tell: Tell) -> Model:
+def _with_decoding(
+    model: Model, looked: Sequence[Looked], headline: str, tell: Tell, choose_by: float
+) -> Model:
     assert model.card.decoding is not None
     score, named = (_seg, "SEG") if headline == "seg" else (_dsb, "DSB score")
     examples = [one.objects for one in looked if one.objects]
-    fitted = fit_decoding(examples, model.card.decoding, score, named)
+    fitted = fit_decoding(examples, model.card.decoding, score, named, lambda: time.monotonic() < choose_by)
+    if time.monotonic() >= choose_by:
+        tell(Event("objects", f"time is short: settings tried: {fitted.tried}"))
     parts = "validation" if all(one.is_unseen for one in looked) else "training and validation"
     told = f"largest {named} of objects on {len(looked)} {parts} images: {fitted.score:.3f}"
     found = fitted.config

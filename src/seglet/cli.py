@@ -148,6 +148,7 @@ def evaluate(
 ) -> None:
     """Score masks, or a run, by a named protocol."""
     from seglet import pipeline
+    from seglet.evaluation import is_model
     from seglet.metrics.scores import write_scores
 
     with _door(as_json) as tell:
@@ -157,7 +158,7 @@ def evaluate(
     if as_json:
         print_json(scores_document(scores))
     else:
-        print_scores(scores, scored_on_words(scores))
+        print_scores(scores, scored_on_words(scores), of_masks=not is_model(predictions))
 
 
 @app.command()

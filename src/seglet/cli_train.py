@@ -1,5 +1,6 @@
 """The command ``train``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,8 @@ def train(
 ) -> None:
     """Train a model, score it on images it has not seen, and write a report."""
     from seglet import pipeline
+    from seglet.training.clock import Budget, process_began
+    from seglet.training.settings import seconds
 
     with door(as_json) as tell:
         if resume and recipe != "auto":
@@ -50,7 +53,8 @@ def train(
             )
         said = [*(settings or []), *([] if folds is None else [f"split.folds={folds}"])]
         if seeds is None:
-            trained = pipeline.train(data, out, recipe, said, budget, resume, tell)
+            time_is = Budget(None if budget is None else seconds(budget), process_began())
+            trained = pipeline.train(data, out, recipe, said, time_is, resume, tell)
         else:
             timed = [] if budget is None else pipeline.time_settings(budget)
             found = pipeline.train_seeds(data, out, seeds, recipe, [*timed, *said], resume, tell)
@@ -70,26 +74,30 @@ def _tell_trained(trained: "Trained", as_json: bool) -> None:
         print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
         return
     print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
-    _warn_of_few_steps(trained.run)
+    _warn_of_few_steps([trained.run])
     print_line(f"Model:  {trained.run.model}")
     print_line(f"Masks:  {trained.run.predictions}")
     print_line(f"Report: {trained.run.report}")
 
 
-def _warn_of_few_steps(run: "Run") -> None:
-    from seglet.run import read_facts
+def _warn_of_few_steps(runs: Sequence["Run"]) -> None:
+    """Of several trainings, folds and seeds, by the shortest."""
+    from seglet.run import steps_taken
 
-    steps = read_facts(run).get("steps", FEW_STEPS)
-    if steps < FEW_STEPS:
-        counted = "1 step" if steps == 1 else f"{steps} steps"
+    taken = [steps for run in runs for steps in steps_taken(run)]
+    fewest = min(taken, default=FEW_STEPS)
+    if fewest < FEW_STEPS:
+        counted = "1 step" if fewest == 1 else f"{fewest} steps"
+        shortest = f" in the shortest of {len(taken)} trainings" if len(taken) > 1 else ""
         print_text(
-            f"Training took only {counted}, too few to judge by these figures. "
+            f"Training took only {counted}{shortest}, too few to judge by these figures. "
             "Give it more time (--budget), or end other programs that keep the processor busy."
         )
 
 
 def _tell_seeds(found: "Seeds", out: Path, as_json: bool) -> None:
     """A row for each figure, a column for each seed, then their mean and standard deviation."""
+    from seglet.run import Run
     from seglet.seeds import SEEDS
 
     if as_json:
@@ -102,5 +110,6 @@ def _tell_seeds(found: "Seeds", out: Path, as_json: bool) -> None:
         if of.n
     ]
     print_table(f"{len(found.seeds)} seeds, each scored on the same {found.n_images}", columns, rows)
+    _warn_of_few_steps([Run(out / run.folder) for run in found.seeds])
     print_line("std is over seeds: the luck of training, not that of which images were scored.")
     print_line(f"Runs: {', '.join(str(out / run.folder) for run in found.seeds)}   (figures: {out / SEEDS})")

@@ -12,8 +12,9 @@ from seglet.metrics.evaluate import Scores, evaluate
 from seglet.metrics.scores import write_scores
 from seglet.model import Model, ensemble_of, load_model, save_model
 from seglet.planning import Planned, choose_protocol
+from seglet.reserving import AFTER_S, busyness
 from seglet.run import Run, start_run
-from seglet.running import REPORT_S, finish, fit_planned, score_run, write_run_facts
+from seglet.running import finish, fit_planned, score_run, write_run_facts
 from seglet.scoring import Pairs, predict_all
 
 HELD_OUT = "test_scores"  # of the ensemble, on the test part that stayed out of all folds
@@ -50,7 +51,8 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
     for number, fold in enumerate(planned.folds, start=1):
         tell(Event("fold", f"{number} of {n_folds}, tested on {_named(fold)}"))
         scored = [*planned.pieces(fold.test), *held_out]  # each member of the ensemble sees what is held out
-        share = share_of_fold(ends - REPORT_S - started, ends - REPORT_S - time.monotonic(), number, n_folds)
+        trained_by = ends - AFTER_S * busyness()  # the page is drawn once, after the last fold
+        share = share_of_fold(trained_by - started, trained_by - time.monotonic(), number, n_folds)
         models.append(_train_fold(planned.of_fold(fold), run.fold(number), share, scored, resume, tell))
     ensemble = ensemble_of(models)
     save_model(ensemble, run.model)
@@ -94,7 +96,8 @@ def _train_fold(
         start_run(run.folder)
     write_text(run.split, split_to_text(planned.split))
     started = time.monotonic()
-    model, outcome = fit_planned(planned, run, started + share_s, scored, resume, tell)
+    ends = started + share_s + AFTER_S * busyness()  # what this leaves for a page, a fold needs not
+    model, outcome = fit_planned(planned, run, ends, scored, resume, tell)
     write_run_facts(run, planned, outcome, time.monotonic() - started)
     return model
 

@@ -16,7 +16,7 @@ from seglet.data.splits import split_from_text
 from seglet.metrics.evaluate import evaluate
 from seglet.metrics.protocols import Protocol
 from seglet.metrics.scores import Scores
-from seglet.model import Model, load_model
+from seglet.model import CARD, Model, load_model
 from seglet.planning import choose_protocol
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.settings import PlanConfig, Reading
@@ -24,6 +24,11 @@ from seglet.reading import choose_reading, crops_of, memory_of, pieces_of, read_
 from seglet.recipe import Recipe
 from seglet.run import Run, read_facts, read_run_recipe, require_page
 from seglet.scoring import Pairs, predict_all
+
+
+def is_model(source: Path) -> bool:
+    """Whether a folder is a model, or a run that holds one; else it is one of masks."""
+    return any((source / name).is_file() for name in (f"model/{CARD}", CARD))
 
 
 def evaluate_model(source: Path, data: Path, protocol: str, told: Recipe, tell: Tell) -> Scores:

@@ -14,7 +14,7 @@ from seglet.data.datasets import open_dataset
 from seglet.data.doctor import Examination, examine
 from seglet.data.samples import read_sample
 from seglet.data.splits import split_to_text
-from seglet.evaluation import evaluate_model
+from seglet.evaluation import evaluate_model, is_model
 from seglet.io.sources import suffix_of
 from seglet.measuring import measure as measure
 from seglet.meshing import mesh as mesh
@@ -22,6 +22,7 @@ from seglet.metrics.evaluate import Scores
 from seglet.metrics.evaluate import evaluate as score_pairs
 from seglet.metrics.scores import read_scores
 from seglet.model import Model, load_model
+from seglet.networks.hardware import own_threads
 from seglet.planning import Planned, choose_protocol, make_planned
 from seglet.predicted import as_truth, match_predictions
 from seglet.prediction.engines.choice import engine_for
@@ -39,6 +40,7 @@ from seglet.scoring import predict_all, predict_sample
 from seglet.seeds import Seeds
 from seglet.seeds import train_seeds as repeat
 from seglet.store_prediction import STORES, predict_into, prediction_places
+from seglet.training.clock import Budget as Budget
 from seglet.training.settings import seconds
 from seglet.tuning.search import Tuned, search
 from seglet.tuning.space import TuneConfig
@@ -70,12 +72,13 @@ def plan(
     return make_planned(Path(data), read_recipe(recipe, settings), tell)
 
 
+@own_threads()
 def train(
     data: Path | str,
     out: Path | str,
     recipe: str | Path | Recipe = "auto",
     settings: Iterable[str] = (),
-    budget: str | float | None = None,
+    budget: str | float | Budget | None = None,
     resume: bool = False,
     tell: Tell = quiet,
 ) -> Trained:
@@ -91,8 +94,9 @@ def train(
         Name of a shipped recipe, a YAML file, or a recipe; an interrupted run goes on with its own.
     settings : iterable of str
         ``key=value`` changes of the recipe.
-    budget : str or float or None
-        Time for everything, in seconds or as ``10m``, in place of the recipe's time or steps.
+    budget : str or float or Budget or None
+        Time for everything, in seconds or as ``10m``, in place of the recipe's time or steps; a `Budget` is
+        counted from an earlier moment than this call.
     resume : bool
         Whether to go on with the run in `out`.
     tell : callable
@@ -103,20 +107,20 @@ def train(
     SegletError
         If anything is wrong with the data, the recipe or the run folder; nothing is trained then.
     """
-    started = time.monotonic()
-    settings = [*([] if budget is None else time_settings(budget)), *settings]
+    time_is = budget if isinstance(budget, Budget) else Budget.from_now(budget)
+    settings = [*([] if time_is.seconds is None else time_settings(time_is.seconds)), *settings]
     run, chosen = _open_run(Path(out), recipe, settings, resume)
     planned = make_planned(Path(data), chosen, tell, run.written_split if resume else None)
     write_text(run.recipe, to_text(planned.recipe))
     write_text(run.split, split_to_text(planned.split))
-    ends = started + planned.recipe.fit.budget_s
+    ends = time_is.began + planned.recipe.fit.budget_s
     if planned.folds:
         model, scores = train_folds(planned, run, ends, resume, tell)
         return Trained(run, model, scores, planned.scored_on)
     scored = planned.part(planned.scored_on)
     model, outcome = fit_planned(planned, run, ends, scored, resume, tell)
     scores = score_run(predict_all(model, scored, tell), planned, run, model.threshold)
-    model = finish(run, planned, model, scores, outcome, time.monotonic() - started)
+    model = finish(run, planned, model, scores, outcome, time.monotonic() - time_is.began)
     return Trained(run, model, scores, planned.scored_on)
 
 
@@ -269,8 +273,7 @@ def evaluate(
         ``layout…=`` and ``masks…=`` of the truth, as in a recipe; a run reads its own data as it was trained.
     """
     source, told = Path(predictions), read_recipe("auto", settings)
-    is_model = any((source / name).is_file() for name in ("model/model.yaml", "model.yaml"))
-    if is_model:
+    if is_model(source):
         return evaluate_model(source, Path(truth), protocol, told, tell)
     dataset = as_truth(open_dataset(Path(truth), told.layout))
     rule = choose_protocol(protocol, dataset)

@@ -58,8 +58,11 @@ def scores_document(scores: "Scores") -> dict[str, Any]:
     return {"headline": headline(scores), "scores": scores.model_dump(mode="json", exclude={"curves"})}
 
 
-def print_scores(scores: "Scores", what: str) -> None:
-    """The rule, every figure with its interval, the headline, and what others reached."""
+def print_scores(scores: "Scores", what: str, *, of_masks: bool = False) -> None:
+    """The rule, every figure with its interval, the headline, and what others reached.
+
+    What was scored is called this model, or these masks where a tool is not known.
+    """
     from seglet.report.tables import calibration_text, class_overview, further_tables, score_tables
 
     print_text(f"{what}, protocol {scores.protocol} {scores.version}: {scores.rule}")
@@ -74,7 +77,7 @@ def print_scores(scores: "Scores", what: str) -> None:
     _print_mean_dice(scores)
     _print_headline(scores)
     _print_absence(scores)
-    _print_published(scores)
+    _print_published(scores, of_masks)
 
 
 def _print_scores_of(table: "ScoreTable") -> None:
@@ -102,11 +105,11 @@ def _print_mean_dice(scores: "Scores") -> None:
 
 
 def _print_headline(scores: "Scores") -> None:
-    """The protocol's own figure, where it is not Dice."""
+    """The protocol's own figure, where it is not the mean Dice."""
     from seglet.report.comparison import headline
 
     front = headline(scores)
-    if front is not None and front.metric != "dice":
+    if front is not None and (front.metric != "dice" or scores.pooled_first):
         facts = "; ".join(text for text in (front.basis, front.aside, front.interval) if text)
         print_line(f"{front.name} {show_figure(front.value)} ({facts})")
 
@@ -119,12 +122,20 @@ def _print_absence(scores: "Scores") -> None:
         print_line(note)
 
 
-def _print_published(scores: "Scores") -> None:
-    """This model, a second observer and what others reached, side by side; and what to mind."""
-    from seglet.report.comparison import TITLES, compared_metrics, comparison_note, rivals, sources, subject
+def _print_published(scores: "Scores", of_masks: bool) -> None:
+    """What was scored, a second observer and what others reached, side by side; and what to mind."""
+    from seglet.report.comparison import (
+        THIS_MODEL,
+        TITLES,
+        compared_metrics,
+        comparison_note,
+        rivals,
+        sources,
+        subject,
+    )
     from seglet.report.tables import show_metric
 
-    rows = rivals(scores)
+    rows = rivals(scores, "These masks" if of_masks else THIS_MODEL)
     metrics = compared_metrics(rows)
     if len(rows) > 1 and metrics:
         cells = [(row.label, *(show_metric(m, row.figures.get(m)) for m in metrics)) for row in rows]

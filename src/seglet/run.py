@@ -194,6 +194,15 @@ def read_facts(run: Run) -> dict[str, Any]:
         ) from error
 
 
+def steps_taken(run: Run) -> list[int]:
+    """Steps of the training of a finished run, or of each of its folds; empty where they were not noted."""
+    trained = [run]
+    if run.folds.is_file():
+        trained = [Run(page.parent) for page in sorted((run.folder / "folds").glob(f"*/{run.facts.name}"))]
+    found = (read_facts(one).get("steps") for one in trained)
+    return [int(steps) for steps in found if steps is not None]
+
+
 def require_page(path: Path) -> Path:
     """Give back the path of a page of a run that must stand.
 

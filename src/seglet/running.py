@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
-from seglet.choosing import FIT_S, choose_outputs, pieces_to_choose_on
+from seglet.choosing import choose_outputs, pieces_to_choose_on
 from seglet.core.errors import TrainingError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Sample
@@ -23,16 +24,14 @@ from seglet.planning import Planned, choose_protocol, prepare_all, training_case
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.seams import seam_error
 from seglet.report.page import write_report
+from seglet.reserving import Reserve, rehearse
 from seglet.run import Run, environment, require_page, write_facts
-from seglet.scoring import Pairs, seconds_to_score
+from seglet.scoring import Pairs
 from seglet.showcase import gather_report, seams_in_words
 from seglet.training.callbacks import read_history
+from seglet.training.clock import LEAST_S, nothing
 from seglet.training.fit import Outcome, Settings, fit
 from seglet.writing import Objects, mask_names, read_prediction, write_prediction
-
-REPORT_S = 10.0  # curves, statistics and drawing the page
-LARGEST_RESERVE = 0.35  # share of the budget that scoring may claim
-SAFETY = 1.3  # on the estimated time of scoring
 
 
 def fit_planned(
@@ -63,15 +62,16 @@ def fit_planned(
     model = untrained(planned.card(), seed=planned.recipe.fit.seed)
     shown, checked = training_cases(planned), prepare_all(planned.part("validation"), planned.plan)
     seen, unseen = planned.part("train"), planned.part("validation")
-    looked_at = pieces_to_choose_on(seen, unseen, model.card)
-    fitting = FIT_S if looked_at and model.card.decoding else 0.0
-    reserve = REPORT_S + fitting + SAFETY * seconds_to_score(model, [*scored, *looked_at])
-    budget = ends - time.monotonic()
-    left = max(budget - min(reserve, LARGEST_RESERVE * budget), 1.0)
+    reserve = None
+    if planned.recipe.fit.steps is None:
+        work = rehearse(planned, model.card, pieces_to_choose_on(seen, unseen, model.card), scored)
+        reserve = Reserve(model, work, ends, tell)
+        reserve()  # chooses the threads before training chooses its arithmetic
     settings = Settings(
         planned.recipe.patches,
         planned.recipe.loss,
-        planned.recipe.fit.model_copy(update={"budget_s": left}),
+        planned.recipe.fit.model_copy(update={"budget_s": max(ends - time.monotonic(), LEAST_S)}),
+        reserve or nothing,
     )
     outcome = fit(model, shown, checked, settings, run.folder, resume=resume, tell=tell)
     if outcome.interrupted:
@@ -82,7 +82,9 @@ def fit_planned(
             remedy="Nothing is lost: add --resume to go on.",
         )
     headline = choose_protocol(planned.recipe.protocol, planned.dataset).headline
-    model = _with_seams(choose_outputs(model, seen, unseen, headline, tell), scored, tell)
+    choose_by = reserve.choose_by if reserve else inf
+    model = choose_outputs(model, seen, unseen, headline, tell, choose_by)
+    model = _with_seams(model, scored, tell)
     save_model(model, run.model)
     return model, outcome
 

@@ -1,8 +1,6 @@
 """Predict samples whose truth is known: to choose by, to score, and to know what that costs."""
 
-import time
 from collections.abc import Iterator, Sequence
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,6 @@ from seglet.prediction.engines.engine import Engine
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.outputs import answer
 from seglet.prediction.tiled import n_seen, predict_raw
-from seglet.prediction.tiling import tiling_of, windows_at_once
 from seglet.preprocessing.target import network_axes
 from seglet.preprocessing.transform import grid_shape
 
@@ -53,20 +50,9 @@ def predict_all(model: Model, pieces: Sequence[Piece], tell: Tell) -> Pairs:
     tell(Event("predicting", f"{len(pieces)} {what}", len(pieces), len(pieces)))
 
 
-def seconds_to_score(model: Model, pieces: Sequence[Piece]) -> float:
-    """Expected time of predicting these pieces, by timing one batch of windows of the untrained network."""
-    plan, tiling = model.card.plan, tiling_of(model.card)
-    shapes = [_predicted_shape(piece, model.card) for piece in pieces]
-    largest = [max(sides) for sides in zip(*(shape[-len(tiling.window) :] for shape in shapes), strict=True)]
-    along = tiling.stripes(largest)
-    n_windows = min(windows_at_once(along), prod(map(len, along)))
-    windows = np.zeros((n_windows, plan.n_channels, *(side[0].extent for side in along)), np.float32)
-    engine = TorchEngine(model)
-    engine.run(windows)
-    start = time.perf_counter()
-    engine.run(windows)
-    per_pixel = (time.perf_counter() - start) / windows[:, 0].size
-    return float(per_pixel * sum(n_seen(shape, model.card) for shape in shapes))
+def n_seen_of(pieces: Sequence[Piece], card: ModelCard) -> int:
+    """Pixels that the network sees of these pieces; see `seglet.prediction.tiled.n_seen`."""
+    return sum(n_seen(_predicted_shape(piece, card), card) for piece in pieces)
 
 
 def _is_on_disk(pieces: Sequence[Piece]) -> bool:

@@ -13,7 +13,7 @@ from seglet.data.crops import Piece, read_piece
 from seglet.data.doctor import Examination
 from seglet.data.encodings import describe
 from seglet.metrics.evaluate import Prediction, Scores
-from seglet.metrics.scores import count_images
+from seglet.metrics.scores import ImageScores, count_images, leading_figure
 from seglet.model import Seams, n_outputs, untrained
 from seglet.networks.registry import n_parameters
 from seglet.patches.sampler import PatchSampler
@@ -187,10 +187,14 @@ def _size(shape: tuple[int, ...]) -> str:
 def _examples(
     planned: Planned, scores: Scores | None, predictions: Sequence[Prediction]
 ) -> tuple[Example, ...]:
-    """The worst, median and best image by mean Dice."""
+    """The worst, median and best image by their own figure that stands in front, or mean Dice."""
     if scores is None:
         return ()
-    rated = sorted((i for i in scores.images if not math.isnan(i.mean_dice)), key=lambda i: i.mean_dice)
+    metric = _rated_by(scores)
+    figures = {image.id: _figure(image, metric) for image in scores.images}
+    rated = sorted(
+        (name for name, figure in figures.items() if not math.isnan(figure)), key=figures.__getitem__
+    )
     if not rated:
         return ()
     places: dict[Note, int] = {"worst": 0, "median": len(rated) // 2, "best": len(rated) - 1}
@@ -198,14 +202,24 @@ def _examples(
     pieces = {piece.id: piece for piece in planned.pieces(planned.scored_cases)}
     found: list[Example] = []
     for note, place in places.items():
-        image = rated[place]
-        if image.id in by_id and image.id not in {e.id for e in found}:
-            sample = read_piece(pieces[image.id])
-            found.append(_example(sample, by_id[image.id], image.mean_dice, note))
+        name = rated[place]
+        if name in by_id and name not in {e.id for e in found}:
+            sample = read_piece(pieces[name])
+            found.append(_example(sample, by_id[name], note, metric, figures[name]))
     return tuple(found)
 
 
-def _example(sample: Sample, predicted: Prediction, score: float, note: Note) -> Example:
+def _rated_by(scores: Scores) -> str:
+    """The figure in front where every image has it and most is best, else Dice."""
+    name = leading_figure(scores)
+    return name if all(name in (image.objects or {}) for image in scores.images) else "dice"
+
+
+def _figure(image: ImageScores, metric: str) -> float:
+    return (image.objects or {}).get(metric, image.mean_dice)
+
+
+def _example(sample: Sample, predicted: Prediction, note: Note, metric: str, score: float) -> Example:
     image, truth, labels, fov = sample.image, np.asarray(sample.labels), predicted.labels, sample.fov
     name, surfaces = sample.id, _surfaces(sample, predicted) if note == "median" else ()
     if truth.ndim == 3:
@@ -217,7 +231,7 @@ def _example(sample: Sample, predicted: Prediction, score: float, note: Note) ->
     objects = None
     if sample.objects is not None and predicted.objects is not None and sample.objects.ndim == 2:
         objects = sample.objects, predicted.objects
-    return Example(name, show_image(image), truth, labels, fov, score, note, objects, surfaces)
+    return Example(name, show_image(image), truth, labels, fov, score, note, metric, objects, surfaces)
 
 
 def _surfaces(sample: Sample, predicted: Prediction) -> tuple[tuple[str, NDArray[np.uint8]], ...]:

@@ -520,3 +520,49 @@ def test_all_six_figures_of_the_challenge_come_with_their_thresholds() -> None:
     assert {"warping_error", "splits_mergers"} <= set(PARTITION_METRICS)
     assert all(f"{name}_threshold" in scores.partition for name in PARTITION_METRICS)
     assert scores.partition["warping_error"] == scores.partition["splits_mergers"] == 0
+
+
+def test_pooled_figures_have_intervals_where_they_stand_in_front() -> None:
+    pairs = [pair(name, seed) for seed, name in enumerate("abcd")]
+    pairs[:3] = [(replace(of, second=pair("x", 9)[0].labels), said) for of, said in pairs[:3]]
+    scores = evaluate(pairs, NAMES, DRIVE)
+    assert scores.pooled_intervals is not None and scores.second_observer is not None
+    for metric, interval in scores.pooled_intervals["vessel"].items():
+        assert interval.mean == scores.pooled["vessel"][metric]
+        assert interval.low < interval.mean < interval.high
+        assert interval.n == 4
+    assert scores.pooled_mean_dice_interval == scores.pooled_intervals["vessel"]["dice"]
+    human = scores.second_observer.pooled_intervals
+    assert human is not None
+    assert human["vessel"]["dice"].low < scores.second_observer.pooled["vessel"]["dice"]
+    assert (human["vessel"]["dice"].n, math.isnan(human["vessel"]["roc_auc"].mean)) == (3, True)
+    means = evaluate(pairs, NAMES, PIXELS)
+    assert means.pooled_intervals is means.pooled_mean_dice_interval is None
+    assert means.second_observer is not None and means.second_observer.pooled_intervals is None
+    assert means.pooled == scores.pooled
+
+
+def test_the_order_of_images_changes_no_pooled_interval() -> None:
+    pairs = [pair(name, seed) for seed, name in enumerate("abcd")]
+    there, back = evaluate(pairs, NAMES, DRIVE), evaluate(pairs[::-1], NAMES, DRIVE)
+    assert there.pooled_intervals == back.pooled_intervals
+
+
+def test_windows_of_an_image_are_pooled_together() -> None:
+    pairs = [pair(f"{name}@{n}", n) for n, name in enumerate("aabb")]
+    images = {f"{name}@{n}": name for n, name in enumerate("aabb")}
+    found = evaluate(pairs, NAMES, DRIVE, images=images).pooled_intervals
+    assert found is not None
+    dice = found["vessel"]["dice"]
+    of_each = [evaluate(part, NAMES, DRIVE).pooled["vessel"]["dice"] for part in (pairs[:2], pairs[2:])]
+    assert (dice.low, dice.high) == pytest.approx((min(of_each), max(of_each)))
+    lone = evaluate(pairs[:2], NAMES, DRIVE, images=images).pooled_intervals
+    assert lone is not None and math.isnan(lone["vessel"]["dice"].low)
+
+
+def test_without_probabilities_pooled_counts_still_have_intervals() -> None:
+    pairs = [(of, replace(said, probabilities=None)) for of, said in (pair("a", 0), pair("b", 1))]
+    found = evaluate(pairs, NAMES, DRIVE).pooled_intervals
+    assert found is not None
+    assert found["vessel"]["mcc"].low < found["vessel"]["mcc"].high
+    assert math.isnan(found["vessel"]["roc_auc"].mean) and math.isnan(found["vessel"]["roc_auc"].low)

@@ -65,3 +65,30 @@ def test_curves_do_not_depend_on_the_order_of_images(order: list[int]) -> None:
     for part in order:
         pixels.add(truth[part::5], scores[part::5])
     assert pixels.curves() == (roc_curve(truth, scores), precision_recall_curve(truth, scores))
+
+
+def test_histograms_count_every_pixel_of_every_image_once() -> None:
+    truth, scores = halves()
+    pixels = PixelList()
+    pixels.add(truth[:30], scores[:30])
+    pixels.add(truth[30:], scores[30:])
+    found = pixels.histograms(pixels.curves())
+    assert found.shape[::2] == (2, 2)
+    assert found.sum(axis=1).tolist() == [
+        [30 - truth[:30].sum(), truth[:30].sum()],
+        [70 - truth[30:].sum(), truth[30:].sum()],
+    ]
+
+
+def test_each_score_of_few_has_a_step_of_its_own() -> None:
+    """The thresholds 0.25 and 0.75 part three scores; the lowest stands first."""
+    truth = np.array([False, True, True, False])
+    scores = np.array([0.1, 0.25, 0.75, 0.75], np.float32)
+    pixels = PixelList([truth], [scores])
+    found = pixels.histograms(pixels.curves())[0]
+    assert found[found.sum(axis=1) > 0].tolist() == [[1, 0], [0, 1], [1, 1]]
+
+
+def test_without_curves_there_is_one_step() -> None:
+    pixels = PixelList([np.ones(5, bool)], [np.zeros(5, np.float32)])
+    assert pixels.histograms(pixels.curves()).tolist() == [[[0, 5]]]

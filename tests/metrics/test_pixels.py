@@ -1,6 +1,7 @@
 """Pixel scores: countable by hand, equal to scikit-learn's, and stated for absent classes."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn import metrics as sk
 
 from seglet.core.errors import ConfigError, GeometryError
 from seglet.core.image import IGNORE
-from seglet.metrics.pixels import PIXEL_METRICS, class_scores, confusion_matrix, dice, iou
+from seglet.metrics.pixels import PIXEL_METRICS, class_scores, confusion_matrix, count_scores, dice, iou
 
 TRUTH = np.array([[0, 0, 1, 1], [0, 2, 2, 1], [0, 0, 2, IGNORE]], np.uint8)
 PREDICTED = np.array([[0, 1, 1, 1], [0, 2, 0, 2], [0, 0, 2, 1]], np.uint8)
@@ -178,3 +179,31 @@ def test_a_perfect_prediction_scores_one(truth: np.ndarray) -> None:
         scores = class_scores(confusion_matrix(truth, truth, 3), index)
         assert all(value == 1 or (math.isnan(value) and (truth == index).all()) for value in scores.values())
         assert dice(truth == index, truth == index) == iou(truth == index, truth == index) == 1
+
+
+counts = st.integers(0, 10**12)
+
+
+@given(counts, counts, counts, counts)
+def test_counts_of_any_size_are_scored_as_in_exact_fractions(tp: int, fp: int, fn: int, tn: int) -> None:
+    scores = class_scores(binary_matrix(tp, fp, fn, tn), 1)
+    if tp + fp + fn == 0:
+        assert all(math.isnan(value) for value in scores.values())
+        return
+    assert scores["dice"] == float(Fraction(2 * tp, 2 * tp + fp + fn))
+    assert scores["accuracy"] == float(Fraction(tp + tn, tp + tn + fp + fn))
+    spread = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    if spread:
+        expected = (tp * tn - fp * fn) / math.sqrt(spread)
+        assert scores["mcc"] == pytest.approx(expected, abs=1e-12)
+    if fp + fn == 0 and tn:
+        assert scores["mcc"] == 1
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 5)] * 4), min_size=1, max_size=9))
+def test_many_counts_are_scored_as_each_by_itself(rows: list[tuple[int, int, int, int]]) -> None:
+    tp, fn, fp, tn = np.array(rows, float).T
+    found = count_scores(tp, fn, fp, tn)
+    for place, (own_tp, own_fn, own_fp, own_tn) in enumerate(rows):
+        expected = class_scores(binary_matrix(own_tp, own_fp, own_fn, own_tn), 1)
+        assert {name: values[place] for name, values in found.items()} == pytest.approx(expected, nan_ok=True)

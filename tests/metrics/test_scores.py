@@ -47,6 +47,23 @@ def test_json_gives_back_what_was_written(tmp_path: Path, scores: Scores) -> Non
     assert again.curves["cell"]["roc"] == scores.curves["cell"]["roc"]
 
 
+def test_pooled_intervals_are_written_and_older_scores_without_them_are_read(
+    tmp_path: Path, scores: Scores
+) -> None:
+    interval = Interval(mean=0.5, low=0.25, high=math.nan, n=3, n_absent=0)
+    both = {"pooled_intervals": {"cell": {"dice": interval}}, "pooled_mean_dice_interval": interval}
+    path = write_scores(scores.model_copy(update=both), tmp_path)
+    again = read_scores(path)
+    assert again.pooled_intervals is not None and again.pooled_intervals["cell"]["dice"].low == 0.25
+    old = json.loads(path.read_text())
+    assert old["pooled_mean_dice_interval"]["high"] is None
+    del old["pooled_intervals"], old["pooled_mean_dice_interval"], old["second_observer"]["pooled_intervals"]
+    path.write_text(json.dumps(old))
+    again = read_scores(path)
+    assert again.pooled_intervals is again.pooled_mean_dice_interval is None
+    assert again.second_observer is not None and again.second_observer.pooled_intervals is None
+
+
 def test_json_is_strict_json_without_nan(tmp_path: Path, scores: Scores) -> None:
     text = write_scores(scores, tmp_path).read_text()
 

@@ -1,4 +1,4 @@
-"""The bootstrap interval of a mean over images."""
+"""The bootstrap interval of figures of several images."""
 
 import math
 from random import Random
@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap
 
-from seglet.metrics.statistics import Interval, bootstrap_mean, bootstrap_ratio
+from seglet.metrics.statistics import (
+    Interval,
+    bootstrap_mean,
+    bootstrap_ratio,
+    drawn_interval,
+    drawn_weights,
+    draws,
+)
 
 
 def test_interval_is_scipys_percentile_bootstrap() -> None:
@@ -141,3 +148,27 @@ def test_a_ratio_of_nothing_is_nan() -> None:
     assert math.isnan(found.mean) and math.isnan(found.low)
     assert (found.n, found.n_absent) == (0, 2)
     assert bootstrap_ratio([0, 3], [0, 4]).mean == 0.75
+
+
+def test_batches_change_no_draw() -> None:
+    drawn = np.concatenate(list(draws(7, seed=3, n_draws=2_500)))
+    assert np.array_equal(drawn, np.random.default_rng(3).integers(7, size=(2_500, 7)))
+    assert list(draws(1)) == list(drawn_weights(1)) == []
+
+
+@given(st.integers(2, 9))
+def test_weights_are_how_often_each_image_is_drawn(n: int) -> None:
+    drawn, weights = (np.concatenate(list(of(n, n_draws=30))) for of in (draws, drawn_weights))
+    expected = [[list(row).count(k) for k in range(n)] for row in drawn.tolist()]
+    np.testing.assert_array_equal(weights, expected)
+
+
+def test_an_interval_leaves_out_draws_without_the_figure_and_holds_what_was_found() -> None:
+    halves = [np.linspace(0, 0.5, 51), np.array([math.nan, *np.linspace(0.5, 1, 51)[1:]])]
+    found = drawn_interval(0.5, halves, 4, 1)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.5, 0.025, 0.975))
+    assert (found.n, found.n_absent) == (4, 1)
+    assert drawn_interval(0.999, halves, 4).high == 0.999
+    for nothing in (drawn_interval(0.5, [], 1), drawn_interval(0.5, [np.full(3, math.nan)], 3)):
+        assert nothing.mean == 0.5 and math.isnan(nothing.low) and math.isnan(nothing.high)
+    assert math.isnan(drawn_interval(math.nan, halves, 4).low)

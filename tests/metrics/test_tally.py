@@ -30,6 +30,7 @@ def test_counts_are_of_all_images_whatever_their_order(pairs: list[tuple[np.ndar
     for truth, predicted in reversed(pairs):
         back.add(sample(truth), Prediction("x", predicted))
     assert np.array_equal(there.counted, back.counted)
+    assert np.array_equal(there.counted, sum(there.counted_of))
     assert there.counted.sum() == 30 * len(pairs) == sum(image.n_pixels for image in there.images)
     assert [image.mean_dice for image in there.images] == pytest.approx(
         [image.mean_dice for image in reversed(back.images)], nan_ok=True
@@ -55,7 +56,8 @@ def test_pixels_are_counted_once_inside_outside_or_not_at_all() -> None:
     found = Tally(NAMES[:2], protocol_named("drive"))
     found.add(sample(truth, fov=fov, second=truth), Prediction("x", np.zeros_like(truth)))
     assert (found.counted.sum(), found.left_out.sum(), found.observed.sum()) == (3 * 2, 3 * 4, 3 * 2)
-    assert found.has_fov and len(found.observer) == 1
+    assert found.has_fov and len(found.observer) == len(found.observed_of) == 1
+    assert np.array_equal(found.observed_of[0], found.observed)
 
 
 def test_tallies_of_their_kind_exist_where_they_are_asked_for() -> None:

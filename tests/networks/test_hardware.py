@@ -1,5 +1,7 @@
 """The choice of arithmetic; timings are invented, so that the choice does not depend on the machine."""
 
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -12,8 +14,10 @@ from seglet.networks.hardware import (
     best_device,
     channels_last,
     choose_precision,
+    choose_threads,
     free_memory,
     on_device,
+    own_threads,
 )
 
 CPU = torch.device("cpu")
@@ -122,3 +126,41 @@ def test_gpu_is_preferred_and_its_own_memory_counted(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (123, 456))
     assert best_device() == torch.device("cuda")
     assert free_memory() == 123
+
+
+@pytest.mark.parametrize(
+    ("by_one_s", "by_two_s", "expected"), [(0.08, 0.02, 2), (0.01, 0.08, 1), (0.04, 0.042, 2)]
+)
+def test_threads_are_those_that_are_faster(by_one_s: float, by_two_s: float, expected: int) -> None:
+    with own_threads():
+        took_s = choose_threads(lambda: time.sleep(by_one_s if torch.get_num_threads() == 1 else by_two_s), 2)
+        assert torch.get_num_threads() == expected
+        assert took_s >= (by_one_s if expected == 1 else by_two_s)
+
+
+def test_where_there_is_one_thread_nothing_is_chosen() -> None:
+    runs: list[int] = []
+    with own_threads():
+        choose_threads(lambda: runs.append(torch.get_num_threads()), 1)
+    assert runs == [1]
+
+
+def test_threads_are_given_back_even_after_an_error() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(RuntimeError), own_threads():
+        torch.set_num_threads(before + 1)
+        raise RuntimeError
+    assert torch.get_num_threads() == before
+
+
+def test_timing_is_cut_short_where_a_step_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    took = []
+
+    def slowly(run: object, device: object) -> float:
+        took.append(2.0)
+        return 2.0
+
+    monkeypatch.setattr("seglet.networks.hardware._time", slowly)
+    monkeypatch.setattr("seglet.networks.hardware._has_bf16", lambda device: True)
+    assert not choose_precision("auto", _network(), torch.zeros(1, 2, 8, 8), training=False).bf16
+    assert len(took) == 2, "each once"

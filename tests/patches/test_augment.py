@@ -321,15 +321,6 @@ def test_noise_has_the_drawn_deviation_and_is_repeatable() -> None:
     assert torch.equal(result, apply_intensity(images, draw))
 
 
-def test_draw_moves_to_a_device_whole() -> None:
-    draw = _plain()
-    moved = draw.to(torch.device("cpu"))
-    assert all(
-        torch.equal(torch.as_tensor(a), torch.as_tensor(b))
-        for a, b in zip(vars(draw).values(), vars(moved).values(), strict=True)
-    )
-
-
 @pytest.mark.parametrize(
     "setting",
     [

@@ -326,6 +326,20 @@ def test_images_smaller_than_a_patch_are_mirrored() -> None:
     assert set(torch.round(batch.images).unique().tolist()) == {0, 1, 2}
 
 
+def test_images_of_unlike_sizes_share_a_batch() -> None:
+    cases = [_case("small", shape=(5, 9)), _case("tall", shape=(60, 9)), _case("wide", shape=(12, 80))]
+    sampler = _sampler(cases, batch_size=24)
+    draw = sampler.draw(0)
+    batch = sampler.apply(draw)
+    assert set(draw.cases) == {0, 1, 2}
+    for number, case in enumerate(draw.cases):
+        pixel = torch.round(batch.images[number, 0]).long().numpy()
+        np.testing.assert_allclose(batch.images[number, 0], pixel, atol=1e-2)
+        labels = cases[case].labels
+        assert labels is not None
+        np.testing.assert_array_equal(batch.labels[number], labels.ravel()[pixel])
+
+
 def test_windows_for_validation_are_cut_from_the_grid() -> None:
     case = _case(shape=(16, 24))
     assert case.labels is not None

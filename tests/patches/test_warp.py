@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seglet.core.grid import Region
-from seglet.patches.warp import SpatialDraw, box_around, coordinates, mirrored_inside, warp
+from seglet.patches.warp import SpatialDraw, boxes_around, coordinates, mirrored_inside, places_in, warp
 
 GRID = 4
 
@@ -26,8 +26,8 @@ def _index_image(*shape: int) -> Tensor:
 
 
 def _warp(source: Tensor, draw: SpatialDraw, patch: tuple[int, ...], mode: str = "linear") -> np.ndarray:
-    places = mirrored_inside(coordinates(draw, patch)[0], tuple(source.shape[1:]))
-    return warp(source, places, mode)[0].numpy()  # type: ignore[arg-type]
+    places = mirrored_inside(coordinates(draw, patch), [tuple(source.shape[1:])])
+    return warp(source[None], places, mode)[0, 0].numpy()  # type: ignore[arg-type]
 
 
 IDENTITY = [[1.0, 0.0], [0.0, 1.0]]
@@ -86,13 +86,16 @@ def test_place_beyond_the_border_of_a_volume_is_mirrored() -> None:
 def test_mirroring_equals_numpy_at_any_distance(n: int, place: float) -> None:
     padded = np.pad(np.arange(n, dtype=float), 50, mode="reflect")
     expected = np.interp(place + 50, np.arange(n + 100), padded)
-    inside = mirrored_inside(torch.tensor([[place]], dtype=torch.float64), (n,))
+    inside = mirrored_inside(torch.tensor([[[place]]], dtype=torch.float64), [(n,)])
     assert inside.item() == pytest.approx(expected, abs=1e-9)
 
 
 def test_box_holds_every_pixel_that_is_interpolated_from() -> None:
-    places = torch.tensor([[1.2, 4.0], [2.0, 6.5], [1.9, 5.0]])
-    assert box_around(places) == Region((1, 4), (3, 8))
+    places = torch.tensor([[[1.2, 2.0, 1.9], [4.0, 6.5, 5.0]], [[0.0, 0.0, 0.0], [3.0, 2.1, 3.9]]])
+    boxes = boxes_around(places)
+    assert boxes == [Region((1, 4), (3, 8)), Region((0, 2), (1, 5))]
+    there = torch.tensor([[[0.2, 1.0, 0.9], [0.0, 2.5, 1.0]], [[0.0, 0.0, 0.0], [1.0, 0.1, 1.9]]])
+    torch.testing.assert_close(places_in(boxes, places), there)
 
 
 @pytest.mark.parametrize("mode", ["linear", "nearest"])
@@ -100,12 +103,11 @@ def test_cutting_the_box_first_changes_nothing(mode: str) -> None:
     source = torch.randn(2, 12, 20, 24, generator=torch.Generator().manual_seed(0))
     elastic = 2 * torch.randn(1, 3, GRID, GRID, GRID, generator=torch.Generator().manual_seed(1))
     matrix = [[1.0, 0.1, 0.0], [0.0, 0.8, -0.6], [0.0, 0.6, 0.8]]
-    places = mirrored_inside(
-        coordinates(_draw((3.0, 9.0, 20.0), matrix, elastic), (6, 8, 8))[0], (12, 20, 24)
-    )
-    box = box_around(places)
-    cut = warp(source[(slice(None), *box.slices)], places - torch.tensor(box.start), mode)  # type: ignore[arg-type]
-    whole = warp(source, places, mode)  # type: ignore[arg-type]
+    places = coordinates(_draw((3.0, 9.0, 20.0), matrix, elastic), (6, 8, 8))
+    places = mirrored_inside(places, [(12, 20, 24)])
+    (box,) = boxes_around(places)
+    cut = warp(source[None][(..., *box.slices)], places_in([box], places), mode)  # type: ignore[arg-type]
+    whole = warp(source[None], places, mode)  # type: ignore[arg-type]
     if mode == "linear":
         torch.testing.assert_close(cut, whole, atol=1e-4, rtol=0)
     else:  # where a place lies halfway between two pixels, rounding decides
@@ -147,7 +149,7 @@ def test_elastic_field_goes_through_its_corner_points() -> None:
     elastic = torch.randn(1, 2, GRID, GRID, generator=torch.Generator().manual_seed(0))
     bent = coordinates(_draw((0.0, 0.0), IDENTITY, elastic), (16, 24))
     straight = coordinates(_draw((0.0, 0.0), IDENTITY), (16, 24))
-    moved = (bent - straight)[0]
+    moved = (bent - straight)[0].movedim(0, -1)
     np.testing.assert_allclose(moved[0, 0], elastic[0, :, 0, 0], atol=1e-5)
     np.testing.assert_allclose(moved[-1, -1], elastic[0, :, -1, -1], atol=1e-5)
     np.testing.assert_allclose(moved[0, -1], elastic[0, :, 0, -1], atol=1e-5)
@@ -156,7 +158,7 @@ def test_elastic_field_goes_through_its_corner_points() -> None:
 def test_elastic_field_of_volumes_bends_smoothly_through_its_corner_points() -> None:
     elastic = torch.randn(1, 3, GRID, GRID, GRID, generator=torch.Generator().manual_seed(0))
     straight, bent = (_draw((0, 0, 0), torch.eye(3).tolist(), field) for field in (None, elastic))
-    moved = (coordinates(bent, (5, 6, 160)) - coordinates(straight, (5, 6, 160)))[0]
+    moved = (coordinates(bent, (5, 6, 160)) - coordinates(straight, (5, 6, 160)))[0].movedim(0, -1)
     np.testing.assert_allclose(moved[0, 0, 0], elastic[0, :, 0, 0, 0], atol=1e-5)
     np.testing.assert_allclose(moved[-1, 0, -1], elastic[0, :, -1, 0, -1], atol=1e-5)
     assert float(moved.diff(dim=2).diff(dim=2).abs().max()) < 0.02  # no kinks between the coarse points
@@ -169,8 +171,8 @@ def test_labels_warp_as_their_image() -> None:
     elastic = 3 * torch.randn(1, 2, GRID, GRID, generator=generator)
     matrix = [[0.8, -0.6], [0.6, 0.8]]
     draw = _draw((20.3, 18.9), matrix, elastic)
-    places = coordinates(draw, (32, 32))[0]
-    both = warp(torch.cat([_index_image(40, 40), labels]), places, "nearest")
+    places = mirrored_inside(coordinates(draw, (32, 32)), [(40, 40)])
+    (both,) = warp(torch.cat([_index_image(40, 40), labels])[None], places, "nearest")
     np.testing.assert_array_equal(labels[0].flatten()[both[0].long()], both[1])
 
 
@@ -178,10 +180,10 @@ def test_smooth_image_and_its_index_image_warp_alike() -> None:
     """Bilinear and nearest sampling look at the same place."""
     y, x = torch.meshgrid(torch.arange(40.0), torch.arange(40.0), indexing="ij")
     draw = _draw((20.0, 20.0), [[0.8, -0.6], [0.6, 0.8]])  # stays inside
-    places = coordinates(draw, (16, 16))[0]
-    smooth = warp(torch.stack([y, x]), places, "linear")
-    np.testing.assert_allclose(smooth.movedim(0, -1), places, atol=1e-3)
-    nearest = warp(torch.stack([y, x]), places, "nearest")
+    places = coordinates(draw, (16, 16))
+    smooth = warp(torch.stack([y, x])[None], places, "linear")
+    np.testing.assert_allclose(smooth, places, atol=1e-3)
+    nearest = warp(torch.stack([y, x])[None], places, "nearest")
     assert float((nearest - smooth).abs().max()) <= 0.5 + 1e-3
 
 
@@ -192,5 +194,18 @@ def test_each_patch_of_a_batch_has_its_own_place() -> None:
         torch.zeros(2, 2, GRID, GRID),
     )
     places = coordinates(draw, (3, 3))
-    assert places.shape == (2, 3, 3, 2)
-    assert places[:, 1, 1].tolist() == [[1, 2], [5, 6]]
+    assert places.shape == (2, 2, 3, 3)
+    assert places[:, :, 1, 1].tolist() == [[1, 2], [5, 6]]
+
+
+@pytest.mark.parametrize("flip", [1.0, -1.0])
+@pytest.mark.parametrize("side", [7, 128])
+def test_places_of_whole_pixels_are_exact_far_from_the_corner(flip: float, side: int) -> None:
+    start = 20_003
+    middle = start + (side - 1) / 2
+    places = mirrored_inside(
+        coordinates(_draw((middle, middle), [[flip, 0.0], [0.0, 1.0]]), (side, side)), [(30_000, 30_000)]
+    )
+    expected = torch.arange(start, start + side).float()
+    assert torch.equal(places[0, 1], expected.expand(side, side))
+    assert torch.equal(places[0, 0], (expected if flip > 0 else expected.flip(0))[:, None].expand(side, side))

@@ -112,3 +112,13 @@ def test_no_image_and_missing_planes_are_refused() -> None:
         fit_decoding([], DecodingConfig(), _dsb)
     with pytest.raises(ConfigError, match="interior"):
         fit_decoding(_examples(1, n=1, side=32), DecodingConfig(method="interior"), _dsb)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_without_time_the_best_so_far_is_taken(n: int, of_distances: Fitted) -> None:
+    left = iter([True] * n)
+    found = fit_decoding(_examples(2), DecodingConfig(), _dsb, "dsb", lambda: next(left, False))
+    assert found.tried == n + 1, "the first is tried in any case"
+    assert found.score <= of_distances.score
+    scores = [_dsb(e.truth, decode(e.planes, found.config), None) for e in _examples(2)]
+    assert found.score == pytest.approx(np.mean(scores))

@@ -4,6 +4,7 @@ import pytest
 
 from seglet.metrics.protocols import PROTOCOLS
 from seglet.metrics.scores import ObserverScores, Scores
+from seglet.metrics.statistics import Interval
 from seglet.report.comparison import (
     absence_note,
     compared_metrics,
@@ -39,6 +40,17 @@ def test_a_pooled_protocol_puts_the_pooled_figure_in_front(retina: Scores):
     assert front.aside == "Mean over images 0.810"
     assert front.interval == "95 % interval 0.550 – 0.850"
     assert front.low is None and front.high is None
+
+
+def test_a_pooled_figure_has_its_own_interval(retina: Scores):
+    interval = Interval(mean=0.8, low=0.7, high=0.82, n=4, n_absent=0)
+    front = headline(retina.model_copy(update={"pooled_mean_dice_interval": interval}))
+    assert front is not None
+    assert (front.value, front.basis, front.aside) == (0.8, "Pixels of 4 images pooled", "")
+    assert (front.interval, front.low, front.high) == ("95 % interval 0.700 – 0.820", 0.7, 0.82)
+    lone = interval.model_copy(update={"low": math.nan, "high": math.nan, "n": 1})
+    front = headline(retina.model_copy(update={"pooled_mean_dice_interval": lone}))
+    assert front is not None and (front.interval, front.low) == ("", None)
 
 
 def test_the_headline_of_several_classes_is_their_mean(two_class_scores: Scores):
@@ -204,6 +216,7 @@ def test_a_class_that_nobody_published_is_not_compared(scores: Scores):
     pooled, mean = {"Liver": scores.pooled["vessel"]}, {"Liver": scores.mean["vessel"]}
     update = {"class_names": ("rest", "Liver"), "pooled": pooled, "mean": mean}
     assert rivals(vessel.model_copy(update=update))[0].label == "This model"
+    assert rivals(vessel.model_copy(update=update), "These masks")[0].label == "These masks"
     assert len(rivals(vessel.model_copy(update=update))) == 3
 
 

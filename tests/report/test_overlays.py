@@ -13,6 +13,7 @@ from seglet.report.overlays import (
     GUTTER,
     MISSED,
     class_color,
+    css_color,
     draw_errors,
     draw_labels,
     draw_objects,
@@ -105,6 +106,11 @@ def test_unlabelled_pixels_turn_gray_and_classes_differ():
 
 def test_class_colors_repeat():
     assert class_color(1 + len(CLASS_COLORS)) == class_color(1)
+
+
+def test_a_page_writes_colors_in_hexadecimal():
+    assert css_color((26, 212, 168)) == "#1ad4a8"
+    assert css_color((0, 0, 255)) == "#0000ff"
 
 
 def test_errors_have_their_colors():

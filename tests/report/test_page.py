@@ -205,6 +205,25 @@ def test_examples_go_from_worst_to_best_and_nan_is_a_dash(content: ReportContent
     assert "nan" not in re.sub(r"[a-z]nan|nan[a-z]", "", shown.lower())
 
 
+def test_an_example_tells_the_figure_it_was_chosen_by(content: ReportContent):
+    by_objects = tuple(replace(example, metric="dsb") for example in content.examples)
+    text = Page(render(replace(content, examples=by_objects))).text
+    assert "Best case_best Score of DSB 2018 0.900" in text
+    assert "Best case_best Dice 0.900" in Page(render(content)).text
+
+
+def test_objects_have_no_legend_of_classes(content: ReportContent):
+    empty = replace(content, augmentation=None)
+    numbers = np.zeros((64, 80), np.int32)
+    objects = tuple(replace(example, objects=(numbers, numbers)) for example in content.examples)
+    drawn = Page(render(replace(empty, examples=objects))).text
+    assert "Labels:" not in drawn and "Colors of objects" in drawn and "True objects" in drawn
+    some = Page(render(replace(empty, examples=(*objects[:1], *content.examples[1:])))).text
+    assert "Labels:" in some and "Colors of objects" in some
+    none = Page(render(empty)).text
+    assert "Labels:" in none and "Colors of objects" not in none
+
+
 def test_findings_stand_by_weight_with_their_remedy(content: ReportContent):
     text = Page(render(content)).text
     assert text.index("Ends early.") < text.index("Copy it again.") < text.index("Read as pairs.")

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from seglet.metrics.scores import Scores
+from seglet.metrics.scores import ObserverScores, Scores
 from seglet.metrics.shapes import SHAPE_METRICS
 from seglet.metrics.statistics import Interval
 from seglet.report.tables import (
@@ -179,3 +179,23 @@ def test_a_partition_has_its_thresholds(parted_scores: Scores):
 
 def test_without_objects_there_is_no_table(scores: Scores):
     assert object_table(scores) is None and partition_table(scores) is None
+
+
+def test_pooled_figures_in_front_have_the_interval(scores: Scores, two_class_scores: Scores):
+    def pooled(of: Scores) -> dict[str, dict[str, Interval]]:
+        return {name: {m: around(value) for m, value in own.items()} for name, own in of.pooled.items()}
+
+    spans = scores.model_copy(update={"pooled_intervals": pooled(scores)})
+    human = ObserverScores(
+        n_images=4, pooled=scores.pooled, mean=scores.mean, pooled_intervals=pooled(scores)
+    )
+    (table,) = score_tables(spans.model_copy(update={"second_observer": human}))
+    assert table.columns == (
+        *("Pooled", "95 % interval", "Mean", "Images", "Second observer", "95 % interval"),
+    )
+    assert table.rows[0].cells == ("0.8000", "0.5500 – 0.8500", "0.8100", "3", "0.8000", "0.5500 – 0.8500")
+    overview = class_overview(
+        two_class_scores.model_copy(update={"pooled_intervals": pooled(two_class_scores)})
+    )
+    assert overview.columns[:4] == ("Pooled Dice", "95 % interval", "Mean Dice", "Images")
+    assert overview.rows[1].cells[:4] == ("0.6000", "0.5500 – 0.8500", "0.6100", "3")

@@ -1,6 +1,9 @@
+import time
+from collections.abc import Callable
+
 import pytest
 
-from seglet.training.clock import Clock
+from seglet.training.clock import Budget, Clock, process_began
 
 
 class Time:
@@ -101,3 +104,99 @@ def test_pauses_change_nothing_where_steps_decide() -> None:
         ends.append(run_round(clock))
         wall.now += 1000
     assert ends == [2, 4, 6]
+
+
+def train(clock: Clock, wall: Time, step_s: Callable[[], float], pause_s: Callable[[], float]) -> float:
+    """Train as the trainer does, which asks for a step before it does the last; gives the seconds it took."""
+    began = wall.now
+    while True:
+        clock.start_round()
+        first, granted = clock.step, 1
+        while True:
+            is_over = clock.is_round_over(first + granted)
+            wall.now += step_s()
+            clock.step += 1
+            if is_over:
+                break
+            granted += 1
+        wall.now += pause_s()
+        if clock.is_over:
+            return wall.now - began
+
+
+@pytest.mark.parametrize("step_s", [0.01, 0.2, 1.0, 5.0, 8.0, 10.0])
+@pytest.mark.parametrize("pause_s", [0.1, 3.0, 6.0])
+def test_training_ends_within_a_step_however_long_steps_and_validations_are(
+    step_s: float, pause_s: float
+) -> None:
+    wall = Time()
+    clock = Clock(None, 100.0, 25, now=wall)
+    took = train(clock, wall, lambda: step_s, lambda: pause_s)
+    assert 100 - step_s - pause_s <= took <= 100 + 1.5 * step_s
+
+
+def test_steps_that_grow_long_on_the_way_do_not_overrun() -> None:
+    """From 0.2 s to 6 s in the middle, as where other programs take the cores; validation alike."""
+    wall = Time()
+    clock = Clock(None, 100.0, 25, now=wall)
+    began = wall.now
+
+    def slowly(quick: float) -> Callable[[], float]:
+        return lambda: quick * (30 if wall.now - began > 50 else 1)
+
+    assert 85 <= train(clock, wall, slowly(0.2), slowly(0.3)) <= 109
+
+
+def test_what_is_reserved_is_kept_and_asked_for_again_every_round() -> None:
+    wall, asked = Time(), []
+
+    def reserve() -> float:
+        asked.append(wall.now)
+        return 20.0 if len(asked) < 4 else 40.0
+
+    clock = Clock(None, 100.0, 10, now=wall, reserve=reserve)
+    assert train(clock, wall, lambda: 0.5, lambda: 0.5) == pytest.approx(60, abs=1.5)
+    assert len(asked) > 5
+
+
+def test_a_smaller_reserve_trains_on() -> None:
+    wall = Time()
+    kept = [50.0]
+    clock = Clock(None, 100.0, 4, now=wall, reserve=lambda: kept[0])
+    clock.start_round()
+    wall.now += 40
+    assert clock.is_round_over(1)
+    kept[0] = 10.0
+    clock.start_round()
+    assert not clock.is_over
+    assert clock.progress == pytest.approx(40 / 90)
+
+
+def test_nothing_is_reserved_where_steps_decide() -> None:
+    def reserve() -> float:
+        raise AssertionError("asked for time")
+
+    clock = Clock(4, 1.0, 2, reserve=reserve)
+    while not clock.is_over:
+        run_round(clock)
+    assert clock.step == 4
+
+
+def test_a_reserve_beyond_all_time_still_leaves_a_step() -> None:
+    wall = Time()
+    clock = Clock(None, 10.0, 5, now=wall, reserve=lambda: 1000.0)
+    train(clock, wall, lambda: 1.0, lambda: 0.5)
+    assert 1 <= clock.step <= 2
+
+
+def test_a_command_is_counted_from_the_start_of_its_process() -> None:
+    began = process_began()
+    assert began < time.monotonic()
+    assert process_began() == pytest.approx(began, abs=0.1)
+
+
+@pytest.mark.parametrize(("said", "expected"), [("90s", 90.0), (12, 12.0), (None, None)])
+def test_a_budget_is_counted_from_now(said: str | int | None, expected: float | None) -> None:
+    budget = Budget.from_now(said)
+    assert budget.seconds == expected
+    assert 0 <= time.monotonic() - budget.began < 10

@@ -14,9 +14,9 @@ import torch
 
 from seglet.core.errors import MissingExtra, StorageError, TrainingError
 from seglet.core.events import Event, quiet
-from seglet.losses.combined import LossConfig
+from seglet.losses.combined import CombinedLoss, LossConfig
 from seglet.model import Model
-from seglet.networks.hardware import Precision
+from seglet.networks.hardware import Precision, channels_last, on_device
 from seglet.patches.sampler import Batch, PatchConfig, PatchSampler
 from seglet.patches.sources import InMemory
 from seglet.preprocessing.transform import Prepared
@@ -24,6 +24,8 @@ from seglet.training import fit as room
 from seglet.training.callbacks import read_history
 from seglet.training.clock import Clock
 from seglet.training.fit import Outcome, Settings, fit
+from seglet.training.module import make_optimizer
+from seglet.training.schedule import rate_factor
 from seglet.training.settings import FitConfig
 
 MakeModel = Callable[..., Model]
@@ -339,7 +341,7 @@ def test_preparations_count_against_the_time(
         time.sleep(0.2)
         return Precision("fp32", "")
 
-    def clock(steps: int | None, seconds: float, rounds: int) -> Clock:
+    def clock(steps: int | None, seconds: float, rounds: int, reserve: Callable[[], float]) -> Clock:
         given.append(seconds)
         return Clock(1, seconds, rounds)
 
@@ -457,3 +459,46 @@ def test_a_budget_that_preparations_used_up_still_gives_a_trained_step(
     monkeypatch.setattr(room, "fixed_windows", slowly)
     outcome = fit(make_model(), disks[:2], disks[2:], settings(steps=None, budget_s=0.01), tmp_path)
     assert outcome.history[-1]["step"] >= 1
+
+
+def test_accumulated_steps_follow_the_mean_gradient_of_their_batches(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    """Two batches a step: as many steps and rounds as asked, and the step that a loop by hand takes."""
+    kind = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0, "clip": 0.0, "ema": 0.0}
+    wished = settings(steps=1, rounds=1, accumulate=2, schedule="constant", learning_rate=0.1, **kind)
+    found, expected = make_model(), make_model()
+    outcome = fit(found, disks, [], wished, tmp_path)
+    assert [row["step"] for row in outcome.history] == [1]
+    sampler = PatchSampler(disks, (32, 32), 2, PatchConfig(), seed=0, device=torch.device("cpu"))
+    network, loss = on_device(expected.network, torch.device("cpu")).train(), CombinedLoss(LossConfig())
+    optimizer = make_optimizer(network, wished.fit)
+    for number in range(2):
+        batch = sampler.batch(number)
+        logits = network(channels_last(batch.images))
+        (loss(logits, batch.labels, batch.weights) / 2).backward()
+    for group in optimizer.param_groups:
+        group["lr"] *= rate_factor("constant", 0.0)
+    optimizer.step()
+    for (name, theirs), ours in zip(
+        expected.network.named_parameters(), found.network.parameters(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs.detach(), rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_accumulation_keeps_the_beat_of_rounds(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    outcome = fit(make_model(), disks, disks[2:], settings(accumulate=3, steps=4, rounds=2), tmp_path)
+    assert [row["step"] for row in outcome.history] == [2, 4]
+
+
+def test_checkpointing_trains_the_same_weights(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path
+) -> None:
+    models = []
+    for checkpointing in (False, True):
+        models.append(make_model(dropout=0.2))
+        fit(models[-1], disks, [], settings(checkpointing=checkpointing), tmp_path / str(checkpointing))
+    for first, second in zip(*(weights(model).values() for model in models), strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-6)

@@ -1,6 +1,7 @@
 import math
 import weakref
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -44,11 +45,28 @@ def test_images_are_let_go_when_training_ends(make_module: MakeModule) -> None:
     assert sampler() is None
 
 
-def test_a_step_number_becomes_the_batch_of_that_step(make_module: MakeModule) -> None:
-    module = make_module()
-    moved = module.transfer_batch_to_device(17, torch.device("cpu"), 0)
-    expected = module._batches.batch(0)  # the step counts, not the number in the round
-    assert torch.equal(moved.images, expected.images)
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_number_becomes_that_batch_of_the_step(make_module: MakeModule, accumulate: int) -> None:
+    module = make_module(FitConfig(steps=10, accumulate=accumulate))
+    module.trainer = SimpleNamespace(global_step=5)  # type: ignore[assignment]
+    for number in range(accumulate):
+        moved = module.transfer_batch_to_device(number, torch.device("cpu"), 0)
+        assert torch.equal(moved.images, module._batches.batch(5 * accumulate + number).images)
+
+
+def test_weights_are_averaged_after_steps_alone(make_module: MakeModule) -> None:
+    module = make_module(FitConfig(steps=10, accumulate=2))
+    for number in range(6):
+        module.on_train_batch_end(None, None, number)
+    assert int(module.averaged.n_averaged) == 3
+
+
+def test_gradients_are_clipped_to_the_wished_norm(make_module: MakeModule) -> None:
+    for clip, expected in [(0.5, 0.5), (0.0, 3.0), (10.0, 3.0)]:
+        module = make_module(FitConfig(steps=10, clip=clip))
+        module.network.head.bias.grad = torch.tensor([3.0])
+        module.on_before_optimizer_step(make_optimizer(module.network, module.config))
+        assert float(module.network.head.bias.grad) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_average_follows_the_published_recursion(make_module: MakeModule) -> None:

@@ -7,6 +7,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import Sample
 from seglet.metrics.curves import Curve
 from seglet.metrics.pixel_lists import PixelList
+from seglet.metrics.pooling import draw_figures, pooled_intervals, pooled_mean_dice_interval
 from seglet.metrics.prediction import Prediction
 from seglet.metrics.protocols import Protocol
 from seglet.metrics.scores import METRICS, ClassFigures, ClassMeans, ImageScores, ObserverScores, Scores
@@ -74,7 +75,7 @@ def _summarize(found: Tally, threshold: float | None, images: Mapping[str, str] 
     curves = _pooled_curves(found.pixels.counted, class_names, len(found.images))
     pooled = class_figures(found.counted, _areas_of(curves), class_names)
     has_calibration = found.calibration is not None and curves  # every image came with probabilities
-    return Scores(
+    scores = Scores(
         protocol=protocol.name,
         version=protocol.version,
         rule=protocol.rule,
@@ -89,7 +90,7 @@ def _summarize(found: Tally, threshold: float | None, images: Mapping[str, str] 
         mean_dice=bootstrap_mean((image.mean_dice for image in found.images), windows_of),
         pooled_mean_dice=mean_dice(pooled),
         curves=curves,
-        second_observer=_observer_scores(found),
+        second_observer=_observer_scores(found, images),
         all_pixels=_all_pixels(found, bool(curves)) if found.has_fov else None,
         headline=protocol.headline,
         objects=found.objects.summary(images),
@@ -98,16 +99,42 @@ def _summarize(found: Tally, threshold: float | None, images: Mapping[str, str] 
         shapes=_shape_means(found.images, protocol, windows_of),
         calibration=found.calibration.summary() if found.calibration and has_calibration else None,
     )
+    return _with_pooled_intervals(scores, found, images) if protocol.pooled_first else scores
 
 
-def _observer_scores(found: Tally) -> ObserverScores | None:
-    if not found.observer:
+def _with_pooled_intervals(scores: Scores, found: Tally, windows_of: Mapping[str, str] | None) -> Scores:
+    histograms = {
+        name: kept.histograms(scores.curves[name].values())
+        for name, kept in zip(found.class_names[1:], found.pixels.counted, strict=True)
+        if name in scores.curves
+    }
+    images = _whole_images(found.images, windows_of)
+    drawn = draw_figures(found.counted_of, images, found.class_names, histograms)
+    intervals = {
+        "pooled_intervals": pooled_intervals(scores.pooled, drawn, len(images)),
+        "pooled_mean_dice_interval": pooled_mean_dice_interval(scores.pooled_mean_dice, drawn, len(images)),
+    }
+    return scores.model_copy(update=intervals)
+
+
+def _whole_images(scored: list[ImageScores], windows_of: Mapping[str, str] | None) -> list[str]:
+    return [windows_of[one.id] if windows_of else one.id for one in scored]
+
+
+def _observer_scores(found: Tally, windows_of: Mapping[str, str] | None) -> ObserverScores | None:
+    seen = found.observer
+    if not seen:
         return None
+    pooled, intervals = class_figures(found.observed, None, found.class_names), None
+    if found.protocol.pooled_first:
+        drawn = draw_figures(found.observed_of, _whole_images(seen, windows_of), found.class_names, {})
+        intervals = pooled_intervals(pooled, drawn, len(seen))
     return ObserverScores(
-        n_images=len(found.observer),
-        pooled=class_figures(found.observed, None, found.class_names),
-        mean=_means(found.observer, ()),
-        shapes=_shape_means(found.observer, found.protocol, ()),
+        n_images=len(seen),
+        pooled=pooled,
+        mean=_means(seen, ()),
+        shapes=_shape_means(seen, found.protocol, ()),
+        pooled_intervals=intervals,
     )
 
 

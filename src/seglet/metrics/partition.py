@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from seglet.core.errors import GeometryError
 from seglet.metrics.agreement import shared_pixels
-from seglet.metrics.statistics import Interval, draws
+from seglet.metrics.statistics import Interval, drawn_interval, drawn_weights
 from seglet.metrics.thinning import thin_borders
 from seglet.metrics.topology import OTHER, splits_and_mergers
 from seglet.metrics.warping import warp
@@ -128,12 +128,10 @@ class PartitionTally:
         """
         best, n = self.figures(), self._n_images
         drawn: dict[str, list[Rows]] = {name: [] for name in PARTITION_METRICS}
-        if n > 1:
-            for of in draws(n):
-                weights = np.apply_along_axis(np.bincount, 1, of, minlength=n)[:, self._images].astype(float)
-                for name, values in self._weighted(weights).items():
-                    drawn[name].append(values.max(axis=1) if name in _BEST_IS_LARGEST else values.min(axis=1))
-        return {name: _interval(best[name], values, n) for name, values in drawn.items()}
+        for weights in drawn_weights(n):
+            for name, values in self._weighted(weights[:, self._images]).items():
+                drawn[name].append(values.max(axis=1) if name in _BEST_IS_LARGEST else values.min(axis=1))
+        return {name: drawn_interval(best[name], values, n) for name, values in drawn.items()}
 
     def _weighted(self, weights: Rows) -> dict[str, Rows]:
         """The metrics at each threshold, (draw, threshold), of slices that count so often, (draw, slice)."""
@@ -191,13 +189,6 @@ def _f_scores(both: Rows, extra: Rows, missed: Rows) -> Rows:
         recall = np.where(missed != 0, both / (both + missed), 1.0)
         harmonic = 2 * precision * recall / (precision + recall)
     return np.where(precision + recall > 0, harmonic, 0.0)
-
-
-def _interval(found: float, drawn: list[Rows], n: int) -> Interval:
-    if not drawn:
-        return Interval(mean=found, low=math.nan, high=math.nan, n=n, n_absent=0)
-    low, high = np.percentile(np.concatenate(drawn), (2.5, 97.5))
-    return Interval(mean=found, low=min(float(low), found), high=max(float(high), found), n=n, n_absent=0)
 
 
 def _score_slice(

@@ -1,5 +1,6 @@
 """The pixels that curves are drawn from: all of them, or a random part where they are too many."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +41,25 @@ class PixelList:
         """ROC and precision-recall from one ranking."""
         ranked = rank_pixels(np.concatenate(self.truth), np.concatenate(self.scores))
         return roc_of(ranked), precision_recall_of(ranked)
+
+    def histograms(self, curves: Iterable[Curve]) -> NDArray[np.int64]:
+        """Count each image's pixels between the thresholds of curves.
+
+        Curves of all images have a few hundred, at even steps of their length, so that hardly any area is
+        lost between two of them, whatever the scores are like.
+
+        Returns
+        -------
+        (image, step, 2) int64 array
+            Background and foreground pixels, the lowest scores first.
+        """
+        edges = np.unique(np.array([t for curve in curves for t in curve.thresholds], np.float32))
+        n_steps = len(edges) + 1
+        found = np.zeros((len(self.truth), 2 * n_steps), np.int64)
+        for of_image, truth, scores in zip(found, self.truth, self.scores, strict=True):
+            steps = 2 * np.searchsorted(edges, scores, side="right") + truth
+            of_image[:] = np.bincount(steps, minlength=2 * n_steps)
+        return found.reshape(-1, n_steps, 2)
 
 
 class PixelLists:

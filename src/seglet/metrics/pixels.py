@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from seglet.core.errors import ConfigError, GeometryError
 from seglet.core.image import IGNORE
 
+Floats = NDArray[np.float64]
+
 PIXEL_METRICS = (
     "dice",
     "iou",
@@ -82,24 +84,39 @@ def class_scores(matrix: NDArray[np.int64], index: int) -> dict[str, float]:
     """
     tp = int(matrix[index, index])
     fn, fp = int(matrix[index].sum()) - tp, int(matrix[:, index].sum()) - tp
-    tn = int(matrix.sum()) - tp - fn - fp
-    if tp + fn + fp == 0:
-        return dict.fromkeys(PIXEL_METRICS, math.nan)
-    has_rest = tn + fn + fp > 0
+    counts = (tp, fn, fp, int(matrix.sum()) - tp - fn - fp)
+    scores = count_scores(*(np.array(count, np.float64) for count in counts))
+    return {name: float(score) for name, score in scores.items()}
+
+
+def count_scores(tp: Floats, fn: Floats, fp: Floats, tn: Floats) -> dict[str, Floats]:
+    """Score one class against the rest, of many counts at once; `class_scores` says what, and when nan.
+
+    Parameters
+    ----------
+    tp, fn, fp, tn : float arrays of the same shape
+        Whole numbers, exact up to 2⁵³.
+    """
+    wrong = fn + fp
+    has_class, has_rest = tp + wrong > 0, tn + wrong > 0
     sensitivity = _share(tp, tp + fn)
-    specificity = _share(tn, tn + fp) if has_rest else math.nan
-    overlap = 2 * tp / (2 * tp + fp + fn)
-    return {
+    specificity = np.where(has_rest, _share(tn, tn + fp), np.nan)
+    overlap = _share(2 * tp, 2 * tp + wrong)
+    # two roots: one of the product of all four would not be exact where nothing is wrong
+    spread = np.sqrt((tp + fp) * (tp + fn)) * np.sqrt((tn + fp) * (tn + fn))
+    correlation = np.clip(_share(tp * tn - fp * fn, spread), -1, 1)
+    scores = {
         "dice": overlap,
-        "iou": tp / (tp + fp + fn),
-        "accuracy": (tp + tn) / (tp + tn + fp + fn),
+        "iou": _share(tp, tp + wrong),
+        "accuracy": _share(tp + tn, tp + tn + wrong),
         "balanced_accuracy": (sensitivity + specificity) / 2,
         "sensitivity": sensitivity,
         "specificity": specificity,
         "precision": _share(tp, tp + fp),
         "f1": overlap,  # of one class against the rest, F1 and Dice are the same number
-        "mcc": _correlation(tp, fp, tn, fn) if has_rest else math.nan,
+        "mcc": np.where(has_rest, correlation, np.nan),
     }
+    return {name: np.where(has_class, score, np.nan) for name, score in scores.items()}
 
 
 def dice(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> float:
@@ -145,11 +162,6 @@ def require_same_shape(truth: NDArray[np.generic], other: NDArray[np.generic]) -
         )
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
-
-
-def _correlation(tp: int, fp: int, tn: int, fn: int) -> float:
-    """Matthews correlation in exact integers; pooled counts to the fourth power overflow 64 bits."""
-    spread = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-    return (tp * tn - fp * fn) / math.sqrt(spread) if spread else 0.0
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Part over whole; 0 where there is no whole."""
+    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)

@@ -22,7 +22,7 @@ METRICS = (*PIXEL_METRICS, "roc_auc", "pr_auc")
 ClassFigures = dict[str, dict[str, Number]]
 """Class name to metric name to value, for every foreground class and every one of `METRICS`."""
 ClassMeans = dict[str, dict[str, Interval]]
-"""Class name to metric name to mean over images, likewise."""
+"""Class name to metric name to mean over images, or pooled figure, with its interval."""
 
 
 class ImageScores(Config):
@@ -61,12 +61,15 @@ class ObserverScores(Config):
         Images that have a second observer.
     pooled, mean, shapes : dict
         As in `Scores`; the areas under curves are nan, as a person gives no probabilities.
+    pooled_intervals : dict or None
+        Likewise.
     """
 
     n_images: int
     pooled: ClassFigures
     mean: ClassMeans
     shapes: ClassMeans | None = None
+    pooled_intervals: ClassMeans | None = None
 
 
 class Scores(Config):
@@ -112,6 +115,10 @@ class Scores(Config):
         does not ask for them.
     partition_intervals : dict or None
         The same figures with their intervals over images.
+    pooled_intervals : dict or None
+        `pooled` with its intervals over images; None where the protocol does not put it in front.
+    pooled_mean_dice_interval : Interval or None
+        Likewise.
     shapes : dict or None
         Class, then figure of its surface, volume or centerline: mean over images with its interval; None
         where the protocol does not ask for them.
@@ -140,6 +147,8 @@ class Scores(Config):
     objects: ObjectFigures | None = None
     partition: dict[str, Number] | None = None
     partition_intervals: dict[str, Interval] | None = None
+    pooled_intervals: ClassMeans | None = None
+    pooled_mean_dice_interval: Interval | None = None
     shapes: ClassMeans | None = None
     calibration: Calibration | None = None
 

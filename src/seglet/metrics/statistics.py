@@ -1,4 +1,4 @@
-"""How far a mean over images can be trusted."""
+"""How far a figure of several images can be trusted."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,16 +18,17 @@ def _from_json(number: object) -> object:
 Number = Annotated[float, BeforeValidator(_from_json)]  # JSON has no nan: written and read as null
 
 _BATCH = 4_000_000  # drawn values in memory at once
+_MOST_DRAWS = 1_000  # likewise; what is weighted by a draw may be a long row
 
 
 class Interval(Config):
-    """A mean over images with its 95 % bootstrap interval.
+    """A figure of several images, their mean or pooled, with its 95 % bootstrap interval.
 
     Attributes
     ----------
     mean, low, high : float
-        All nan where no image has a value; `low` and `high` nan where only one has, as one image says
-        nothing about the next, and neither do two windows of it.
+        The figure and the ends of its interval. All nan where no image has a value; `low` and `high` nan
+        where only one has, as one image says nothing about the next, and neither do two windows of it.
     n, n_absent : int
         Images (or windows of images) that have a value, and those left out because they have none.
     """
@@ -65,11 +66,8 @@ def bootstrap_mean(
     of_image = np.unique(np.asarray(images)[is_present], return_inverse=True)[1] if len(images) else None
     sums, counts = _by_image(present, of_image)
     mean = float(present.mean()) if len(present) else math.nan
-    if len(sums) < 2:
-        return Interval(mean=mean, low=math.nan, high=math.nan, n=len(present), n_absent=n_absent)
     drawn = [sums[of].sum(axis=1) / counts[of].sum(axis=1) for of in draws(len(sums), seed, n_draws)]
-    low, high = _ends(np.concatenate(drawn), mean)
-    return Interval(mean=mean, low=low, high=high, n=len(present), n_absent=n_absent)
+    return drawn_interval(mean, drawn, len(present), n_absent)
 
 
 def bootstrap_ratio(
@@ -92,28 +90,53 @@ def bootstrap_ratio(
     n = int(np.count_nonzero(whole))
     n_absent = len(whole) - n
     ratio = float(part.sum() / whole.sum()) if n else math.nan
-    if not n or len(above) < 2:
-        return Interval(mean=ratio, low=math.nan, high=math.nan, n=n, n_absent=n_absent)
     drawn = []
     for of in draws(len(above), seed):
         sums = below[of].sum(axis=1)
         drawn.append(above[of].sum(axis=1)[sums > 0] / sums[sums > 0])
-    low, high = _ends(np.concatenate(drawn), ratio)
-    return Interval(mean=ratio, low=low, high=high, n=n, n_absent=n_absent)
+    return drawn_interval(ratio, drawn, n, n_absent)
 
 
 def draws(n: int, seed: int = 0, n_draws: int = 10_000) -> Iterator[NDArray[np.int64]]:
-    """Draw n of n images with replacement, so many times: batches of (draws, n) indexes, always the same."""
+    """Draw n of n images with replacement, so many times: batches of (draws, n) indexes, always the same.
+
+    Of fewer than two images there are no draws.
+    """
+    if n < 2:
+        return
     rng = np.random.default_rng(seed)
-    per_batch = max(1, _BATCH // n)
+    per_batch = max(1, min(_MOST_DRAWS, _BATCH // n))
     for done in range(0, n_draws, per_batch):
         yield rng.integers(n, size=(min(per_batch, n_draws - done), n))
 
 
-def _ends(drawn: NDArray[np.float64], found: float) -> tuple[float, float]:
-    """The interval; rounding must not put the figure of equal values outside of it."""
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return min(float(low), found), max(float(high), found)
+def drawn_weights(n: int, seed: int = 0, n_draws: int = 10_000) -> Iterator[NDArray[np.float64]]:
+    """How often each image is in each of `draws`: batches of (draws, n)."""
+    for of in draws(n, seed, n_draws):
+        places = of + n * np.arange(len(of))[:, None]
+        yield np.bincount(places.ravel(), minlength=of.size).reshape(of.shape).astype(np.float64)
+
+
+def drawn_interval(found: float, drawn: Sequence[NDArray[np.float64]], n: int, n_absent: int = 0) -> Interval:
+    """A figure with the percentile interval at 95 % of the same figure of other draws.
+
+    Parameters
+    ----------
+    found : float
+        The figure of the images as they are; never outside of the interval.
+    drawn : sequence of float arrays
+        The figure of each draw, in batches; nan where it does not exist. Without any there is no interval.
+    n, n_absent : int
+        As in `Interval`.
+    """
+    known = np.concatenate(drawn) if drawn else np.empty(0)
+    known = known[~np.isnan(known)]
+    if math.isnan(found) or not len(known):
+        return Interval(mean=found, low=math.nan, high=math.nan, n=n, n_absent=n_absent)
+    low, high = np.percentile(known, (2.5, 97.5))
+    return Interval(
+        mean=found, low=min(float(low), found), high=max(float(high), found), n=n, n_absent=n_absent
+    )
 
 
 def _by_image(

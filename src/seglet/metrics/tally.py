@@ -32,6 +32,8 @@ class Tally:
     counted, left_out, observed : (k, k) int64 array
         Pixels by true and predicted class: those that count, those outside of the field of view, those of the
         second observer.
+    counted_of, observed_of : list of (k, k) int64 array
+        The same of each of `images` and `observer`.
     has_fov : bool
         Whether any image has a field of view.
     pixels : PixelLists
@@ -46,6 +48,8 @@ class Tally:
         self.n_classes = len(class_names)
         empty: Counts = np.zeros((self.n_classes, self.n_classes), np.int64)
         self.counted, self.left_out, self.observed = empty.copy(), empty.copy(), empty.copy()
+        self.counted_of: list[Counts] = []
+        self.observed_of: list[Counts] = []
         self.images: list[ImageScores] = []
         self.observer: list[ImageScores] = []
         self.has_fov = False
@@ -68,6 +72,7 @@ class Tally:
         valid = labelled if sample.fov is None else labelled & sample.fov
         matrix = confusion_matrix(truth, prediction.labels, self.n_classes, valid)
         self.counted += matrix
+        self.counted_of.append(matrix)
         areas = _areas(self.pixels.counted, truth, prediction, self.pixels.thinned(valid))
         shapes = self._shapes(sample, truth, prediction.labels, valid)
         objects = self._add_objects(sample, prediction, valid)
@@ -103,6 +108,7 @@ class Tally:
     def _add_observer(self, sample: Sample, truth: Classes, second: Classes, seen: Pixels) -> None:
         matrix = confusion_matrix(truth, second, self.n_classes, seen)
         self.observed += matrix
+        self.observed_of.append(matrix)
         shapes = self._shapes(sample, truth, second, seen)
         self.observer.append(self._scored(sample.id, matrix, None, shapes))
 

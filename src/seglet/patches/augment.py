@@ -1,8 +1,9 @@
 """Augmentation: first drawn into a small record, then applied; reproducible, testable, showable."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import torch
@@ -119,14 +120,6 @@ class IntensityDraw:
     kept: Tensor
     seed: int
 
-    def to(self, device: torch.device) -> "IntensityDraw":
-        """The same draw on another device."""
-        b, c, g, n, s, k = (
-            t.to(device)
-            for t in (self.brightness, self.contrast, self.gamma, self.noise, self.blur, self.kept)
-        )
-        return IntensityDraw(b, c, g, n, s, k, self.seed)
-
 
 def draw_spatial(
     center: Tensor, config: AugmentConfig, generator: Generator, spacing: tuple[float, ...] | None = None
@@ -192,24 +185,25 @@ def apply_intensity(images: Tensor, draw: IntensityDraw) -> Tensor:
     images : (n, c, [z,] y, x) float tensor
         Normalized patches.
     draw : IntensityDraw
-        What was drawn, best on the CPU: changes that were drawn for no patch are left out, which then can
-        be seen without waiting for the device.
+        What was drawn, on the CPU: changes are made to the patches alone that they were drawn for, which then
+        can be seen without waiting for the device.
 
     Returns
     -------
     (n, c, [z,] y, x) float tensor
         `images` itself where nothing is changed.
     """
-    there = draw.to(images.device)
-    if bool((draw.blur > LEAST_BLUR).any()):
-        images = _blur(images, there.blur)
-    if bool((draw.gamma != 1).any()):
-        images = _change_gamma(images, there.gamma)
-    if bool((draw.contrast != 1).any() | (draw.brightness != 0).any()):
-        images = _change_contrast(images, there.contrast, there.brightness)
-    if bool((draw.noise > 0).any()):
-        images = _add_noise(images, there.noise, draw.seed)
-    return images if bool(draw.kept.all()) else images * _per_patch(there.kept, images)
+    blurred, bent, noisy = draw.blur > LEAST_BLUR, draw.gamma != 1, draw.noise > 0
+    stretched, lost = (draw.contrast != 1) | (draw.brightness != 0), draw.kept == 0
+    if not any(bool(each.any()) for each in (blurred, bent, stretched, noisy, lost)):
+        return images
+    changed = images.clone()
+    _change(changed, blurred, draw.blur, _blur)
+    _change(changed, bent, draw.gamma, _bend)
+    if bool(stretched.any()):
+        _stretch(changed, draw.contrast, draw.brightness)
+    _change(changed, noisy, draw.noise, partial(_add_noise, seed=draw.seed))
+    return changed.mul_(_per_patch(draw.kept, changed)) if bool(lost.any()) else changed
 
 
 def _planes(pitch: Tensor, config: AugmentConfig) -> Iterator[tuple[tuple[int, int], float]]:
@@ -242,51 +236,62 @@ def _draw_kept(n: int, n_channels: int, dropout: float, generator: Generator) ->
     return torch.where(kept.any(1, keepdim=True), kept, last.float())
 
 
-def _pixel_axes(images: Tensor) -> tuple[int, ...]:
-    return tuple(range(2, images.ndim))
+def _change(
+    images: Tensor, chosen: Tensor, values: Tensor, change: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    """Change the chosen patches of a batch in place, each by its own value; `values` are on the CPU."""
+    if bool(chosen.any()):
+        which = chosen.nonzero()[:, 0]
+        there = which.to(images.device)
+        images.index_copy_(0, there, change(images.index_select(0, there), values[which]))
 
 
-def _change_gamma(images: Tensor, gamma: Tensor) -> Tensor:
-    pixels = _pixel_axes(images)
+def _bend(images: Tensor, gamma: Tensor) -> Tensor:
+    pixels = tuple(range(2, images.ndim))
     low = images.amin(dim=pixels, keepdim=True)
-    span = (images.amax(dim=pixels, keepdim=True) - low).clamp(min=1e-6)
-    return ((images - low) / span).clamp(0, 1) ** _per_patch(gamma, images) * span + low
+    span = (images.amax(dim=pixels, keepdim=True) - low).clamp_(min=1e-6)
+    return images.sub_(low).div_(span).pow_(_per_patch(gamma, images)).mul_(span).add_(low)
 
 
-def _change_contrast(images: Tensor, contrast: Tensor, brightness: Tensor) -> Tensor:
-    mean = images.mean(dim=_pixel_axes(images), keepdim=True)
-    return (images - mean) * _per_patch(contrast, images) + mean + _per_patch(brightness, images)
+def _stretch(images: Tensor, contrast: Tensor, brightness: Tensor) -> None:
+    """Change the contrast of a batch around its mean, then its brightness, in place."""
+    mean = images.mean(dim=tuple(range(2, images.ndim)), keepdim=True)
+    factor = _per_patch(contrast, images)
+    images.mul_(factor).add_(mean * (1 - factor) + _per_patch(brightness, images))
 
 
 def _add_noise(images: Tensor, sigma: Tensor, seed: int) -> Tensor:
     generator = Generator(device=images.device).manual_seed(seed)
     noise = torch.randn(images.shape, generator=generator, device=images.device)
-    return images + noise * _per_patch(sigma, images)
+    return images.addcmul_(noise, _per_patch(sigma, images))
 
 
 def _per_patch(values: Tensor, images: Tensor) -> Tensor:
     """(n,) or (n, c) values, to be multiplied with (n, c, [z,] y, x) images."""
-    return values.reshape(*values.shape, *(1,) * (images.ndim - values.ndim))
+    return values.to(images.device).reshape(*values.shape, *(1,) * (images.ndim - values.ndim))
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of every patch with its own width; patches with width 0 are left alone."""
-    chosen = sigma > LEAST_BLUR
-    blurred = images[chosen]
-    for axis in _pixel_axes(images):
-        blurred = _blur_axis(blurred, sigma[chosen], axis)
-    return images.index_put((chosen,), blurred)
+    """Gaussian blur of every patch with its own width."""
+    for axis in range(2, images.ndim):
+        images = _blur_axis(images, sigma, axis)
+    return images
 
 
 def _blur_axis(images: Tensor, sigma: Tensor, axis: int) -> Tensor:
-    n, c, extent = *images.shape[:2], images.shape[axis]
+    """Sum of shifted copies: the kernels are so short that no convolution is faster."""
+    extent = images.shape[axis]
     radius = min(math.ceil(3 * float(sigma.max())), extent - 1)
-    steps = torch.arange(-radius, radius + 1, device=images.device)
-    kernel = torch.exp(-(steps**2) / (2 * sigma[:, None] ** 2))
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None, None]
-    lines = images.movedim(axis, -1)
-    padded = F.pad(lines.reshape(1, n * c, -1, extent), (radius, radius, 0, 0), mode="reflect")
-    return F.conv2d(padded, kernel, groups=n * c).reshape(lines.shape).movedim(-1, axis)
+    heights = torch.exp(-(torch.arange(radius + 1) ** 2) / (2 * sigma[:, None] ** 2))
+    heights = heights / (2 * heights.sum(1, keepdim=True) - 1)  # of both sides; in the middle, 1
+    around = [(radius, radius) if which == axis else (0, 0) for which in range(images.ndim - 1, 1, -1)]
+    padded = F.pad(images, sum(around, ()), mode="reflect")
+    middle, *sides = (_per_patch(height, images) for height in heights.unbind(1))
+    blurred = images * middle
+    for away, height in enumerate(sides, start=1):
+        before, after = (padded.narrow(axis, radius + step, extent) for step in (-away, away))
+        blurred.addcmul_(before + after, height)
+    return blurred
 
 
 def _uniform(size: int | tuple[int, ...], bounds: tuple[float, ...], generator: Generator) -> Tensor:

@@ -17,7 +17,7 @@ from seglet.patches.augment import AugmentConfig, IntensityDraw, apply_intensity
 from seglet.patches.sources import PLAIN, InMemory, PatchSource, Places, Points, kept_inside, thinned
 from seglet.patches.stored import require_in_memory
 from seglet.patches.targets import BorderWeightConfig, TargetConfig
-from seglet.patches.warp import SpatialDraw, box_around, coordinates, mirrored_inside, warp
+from seglet.patches.warp import SpatialDraw, boxes_around, coordinates, mirrored_inside, places_in, warp
 from seglet.preprocessing.transform import Prepared
 
 Item = TypeVar("Item")
@@ -168,21 +168,27 @@ class PatchSampler:
 
     def apply(self, draw: PatchDraw) -> Batch:
         """Cut and change the patches as drawn; no more is read of a case than its patch shows."""
-        images, truths = [], []
-        for number, places in zip(draw.cases, coordinates(draw.spatial, self.patch_size), strict=True):
-            source = self._sources[number]
-            inside = mirrored_inside(places, source.shape)
-            box = box_around(inside)
-            there = (inside - torch.tensor(box.start)).to(self.device)
-            images.append(warp(source.read_image(box).to(self.device), there, "linear"))
-            truths.append(warp(source.read_truth(box).to(self.device), there, "nearest"))
-        truth = torch.stack(truths)
-        changed = apply_intensity(torch.stack(images), draw.intensity)
-        return _batch(changed, truth)
+        sources = [self._sources[number] for number in draw.cases]
+        places = coordinates(draw.spatial.to(self.device), self.patch_size)
+        places = mirrored_inside(places, [source.shape for source in sources])
+        boxes = boxes_around(places)
+        there = places_in(boxes, places)
+        cut = list(zip(sources, boxes, strict=True))
+        images = warp(self._together([source.read_image(box) for source, box in cut]), there, "linear")
+        truth = warp(self._together([source.read_truth(box) for source, box in cut]), there, "nearest")
+        return _batch(apply_intensity(images, draw.intensity), truth)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
         return self.apply(self.draw(step))
+
+    def _together(self, boxes: list[Tensor]) -> Tensor:
+        """Boxes in one batch, each at the start of its place; 0 beyond."""
+        extent = torch.tensor([box.shape for box in boxes]).amax(0).tolist()
+        together = torch.zeros((len(boxes), *extent), device=self.device)
+        for place, box in zip(together, boxes, strict=True):
+            place[tuple(slice(n) for n in box.shape)] = box
+        return together
 
     def _places_of(self, source: PatchSource, rng: np.random.Generator) -> Places:
         places = source.find_places(rng)

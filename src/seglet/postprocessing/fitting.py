@@ -73,7 +73,11 @@ class Fitted(Config):
 
 
 def fit_decoding(
-    examples: Sequence[Example], base: DecodingConfig, score: Score, metric: str = "score"
+    examples: Sequence[Example],
+    base: DecodingConfig,
+    score: Score,
+    metric: str = "score",
+    has_time: Callable[[], bool] = lambda: True,
 ) -> Fitted:
     """Choose the method and its settings by the largest mean score.
 
@@ -91,6 +95,8 @@ def fit_decoding(
         Takes true objects, decoded objects and counted pixels; larger is better, nan where it says nothing.
     metric : str
         What it is called.
+    has_time : callable
+        Whether there is time to try another setting; the best so far is taken where not.
 
     Raises
     ------
@@ -104,7 +110,7 @@ def fit_decoding(
             expected="at least one to choose the method on",
             remedy="Label objects in a validation image, or say decoding.method.",
         )
-    search = _Search(examples, score)
+    search = _Search(examples, score, has_time)
     methods = methods_for(len(examples[0].planes)) if base.method is None else (base.method,)
     sizes = _small_sizes(examples)
     found = search.best(base.model_copy(update={"method": methods[0]}), threshold=THRESHOLDS)
@@ -128,13 +134,15 @@ def fit_decoding(
 class _Search:
     """Mean scores of all that was tried."""
 
-    def __init__(self, examples: Sequence[Example], score: Score) -> None:
-        self.examples, self.score = examples, score
+    def __init__(self, examples: Sequence[Example], score: Score, has_time: Callable[[], bool]) -> None:
+        self.examples, self.score, self.has_time = examples, score, has_time
         self.means: dict[DecodingConfig, float] = {}
 
     def mean(self, config: DecodingConfig) -> float:
-        """Mean score over the images; that of no image is the worst there is."""
+        """Mean score over the images; that of no image, or of no time to try, is the worst there is."""
         if config not in self.means:
+            if self.means and not self.has_time():
+                return -np.inf
             scores = [
                 self.score(truth, decode(planes, config), counted) for planes, truth, counted in self.examples
             ]

@@ -18,6 +18,8 @@ COMPARED = (
     *("dsb", "seg", "rand_error", "pixel_error", "v_rand", "v_info", "splits_mergers"),
 )
 
+THIS_MODEL = "This model"
+
 Kind = Literal["model", "second", "published"]
 
 
@@ -40,7 +42,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Rival:
-    """One row of the comparison: this model, the second observer, or a published result."""
+    """One row of the comparison: what was scored, the second observer, or a published result."""
 
     label: str
     kind: Kind
@@ -75,31 +77,37 @@ def headline(scores: Scores) -> Headline | None:
         return _of_objects(scores, metric) if metric in OBJECTS else _of_partition(scores, metric)
     name = f"Dice of {names[0]}" if len(names) == 1 else f"Mean Dice of {len(names)} classes"
     mean = scores.mean_dice
-    span = interval_text(mean)
+    if not scores.pooled_first:
+        return _around(metric, name, mean, f"Mean over {count_images(mean.n, scores.windows_of)}")
+    basis = f"Pixels of {count_images(scores.n_images, scores.windows_of)} pooled"
+    if scores.pooled_mean_dice_interval is not None:
+        return _around(metric, name, scores.pooled_mean_dice_interval, basis)
+    # scored before pooled figures had an interval: that of the mean must not be drawn around them
+    aside, span = f"Mean over images {show_number(mean.mean, 3)}", interval_text(mean)
     interval = f"95 % interval {span}" if span else ""
-    if scores.pooled_first:
-        basis = f"Pixels of {count_images(scores.n_images, scores.windows_of)} pooled"
-        aside = f"Mean over images {show_number(mean.mean, 3)}"
-        # the interval is about the mean over images, so it must not be drawn around a pooled figure
-        return Headline(metric, name, scores.pooled_mean_dice, basis, aside, interval, None, None)
-    low, high = (mean.low, mean.high) if span else (None, None)
-    basis = f"Mean over {count_images(mean.n, scores.windows_of)}"
-    return Headline(metric, name, mean.mean, basis, "", interval, low, high)
+    return Headline(metric, name, scores.pooled_mean_dice, basis, aside, interval, None, None)
 
 
-def rivals(scores: Scores) -> tuple[Rival, ...]:
-    """Gather what may be compared: this model first, then the second observer and published figures.
+def rivals(scores: Scores, own: str = THIS_MODEL) -> tuple[Rival, ...]:
+    """Gather what may be compared: what was scored first, then the second observer and published figures.
 
     Like the headline, the figures are pooled or means over images. Of several foreground classes, each that
     others have published figures of is compared by itself; there is none where nobody has.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of this model, or of masks of another tool.
+    own : str
+        What these are called.
     """
     names, published = foreground(scores), _published(scores)
     if len(names) == 1:
-        return _beside(scores, names[0], _of_class(published, names[0]))
+        return _beside(scores, own, names[0], _of_class(published, names[0]))
     rows: list[Rival] = []
     for name in names:
         if known := [row for row in _of_class(published, name) if row.of_class]:
-            first, *others = _beside(scores, name, known)
+            first, *others = _beside(scores, own, name, known)
             rows += [replace(first, label=f"{first.label}, {name}"), *others]
     return tuple(rows)
 
@@ -108,9 +116,9 @@ def _of_class(published: Sequence[Published], name: str) -> list[Published]:
     return [row for row in published if row.of_class.lower() in ("", name.lower())]
 
 
-def _beside(scores: Scores, name: str, published: Sequence[Published]) -> tuple[Rival, ...]:
-    """What one class may be compared with, this model first."""
-    rows = [Rival("This model", "model", _own_figures(scores, name), f"this page, {subject(scores).lower()}")]
+def _beside(scores: Scores, own: str, name: str, published: Sequence[Published]) -> tuple[Rival, ...]:
+    """What one class may be compared with, what was scored first."""
+    rows = [Rival(own, "model", _own_figures(scores, name), f"this page, {subject(scores).lower()}")]
     if scores.second_observer is not None and leading_figure(scores) == "dice":
         second = scores.second_observer
         seen = second.n_images
@@ -135,7 +143,7 @@ def ladder(front: Headline, rows: Sequence[Rival]) -> tuple[tuple[Step, ...], tu
     """
     shown = [(r, front.value if r.kind == "model" else r.figures.get(front.metric, math.nan)) for r in rows]
     if not shown:
-        shown = [(Rival("This model", "model", {}, ""), front.value)]
+        shown = [(Rival(THIS_MODEL, "model", {}, ""), front.value)]
     shown = [(r, value) for r, value in shown if math.isfinite(value)]
     reach = [value for _, value in shown] + [v for v in (front.low, front.high) if v is not None]
     first = max(0.0, math.floor(min(reach, default=0) * 20 - 0.5) / 20)
@@ -211,11 +219,16 @@ def _of_objects(scores: Scores, metric: str) -> Headline:
     images = count_images(scores.n_images, scores.windows_of)
     if not isinstance(found, Interval):
         return Headline(metric, TITLES[metric], found, f"Objects of {images} pooled", "", "", None, None)
-    span = interval_text(found)
     basis = f"Mean over {images}" if metric != "seg" else f"Mean over {found.n} true objects of {images}"
+    return _around(metric, TITLES[metric], found, basis)
+
+
+def _around(metric: str, name: str, found: Interval, basis: str) -> Headline:
+    """A figure with its own interval, where it has one."""
+    span = interval_text(found)
     low, high = (found.low, found.high) if span else (None, None)
     interval = f"95 % interval {span}" if span else ""
-    return Headline(metric, TITLES[metric], found.mean, basis, "", interval, low, high)
+    return Headline(metric, name, found.mean, basis, "", interval, low, high)
 
 
 def _of_partition(scores: Scores, metric: str) -> Headline:

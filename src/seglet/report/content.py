@@ -28,9 +28,11 @@ class Example:
     fov : (y, x) bool array or None
         The only pixels that were scored.
     score : float
-        Dice of the foreground; nan where truth and prediction have none.
+        Its figure; nan where it has none.
     note : str
         Its place among the scored images: ``best``, ``median`` or ``worst``.
+    metric : str
+        Name of the figure that it has this place by: ``dice`` of the foreground, or one of objects.
     objects : ((y, x) integer array, (y, x) integer array) or None
         True and predicted object per pixel, of a flat image where both are told apart.
     surfaces : tuple of (str, (y, x, 3) uint8 array)
@@ -44,6 +46,7 @@ class Example:
     fov: NDArray[np.bool_] | None
     score: float
     note: Note
+    metric: str = "dice"
     objects: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None
     surfaces: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
 

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from seglet.core.storage import write_text
 from seglet.postprocessing.mesh import Mesh, reduce_mesh
 from seglet.report.figures import picture_uri
-from seglet.report.overlays import Color
+from seglet.report.overlays import Color, css_color
 from seglet.report.surfaces import SurfacePicture
+from seglet.report.templates import fill_template
 
 MOST_TRIANGLES = 24_000  # of all surfaces of a view: drawn fast enough on any computer
 STEPS = 65_535  # of a vertex's place along the longest extent
@@ -45,7 +45,7 @@ class Surface:
     @property
     def css(self) -> str:
         """The color as a page writes it."""
-        return "#{:02x}{:02x}{:02x}".format(*self.color)
+        return css_color(self.color)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +77,6 @@ def write_mesh_page(page: MeshPage, path: Path) -> Path:
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("seglet.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sections = [
         {
             "title": section.title,
@@ -96,7 +89,8 @@ def write_mesh_page(page: MeshPage, path: Path) -> Path:
         }
         for section in page.sections
     ]
-    write_text(path, environment.get_template("mesh_page.html.j2").render(page=page, sections=sections))
+    values = {"page": page, "sections": sections}
+    write_text(path, fill_template("mesh_page.html.j2", page.title, values))
     return path
 
 

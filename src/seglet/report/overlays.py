@@ -194,6 +194,11 @@ def class_color(index: int) -> Color:
     return CLASS_COLORS[(index - 1) % len(CLASS_COLORS)]
 
 
+def css_color(color: Color) -> str:
+    """A color as a page writes it: ``#1ad4a8``."""
+    return "#{:02x}{:02x}{:02x}".format(*color)
+
+
 def write_overlay(path: Path, picture: Picture) -> None:
     """Write a picture as PNG, whole or not at all.
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
@@ -13,7 +12,8 @@ from seglet.core.storage import write_text
 from seglet.metrics.scores import Scores
 from seglet.report import comparison, figures, overlays, tables
 from seglet.report.content import AugmentationPreview, Example, ReportContent, WeightPreview
-from seglet.report.overlays import Color, Picture
+from seglet.report.overlays import Picture, css_color
+from seglet.report.templates import fill_template
 
 SMALL = 384  # px; a picture below this is enlarged without smoothing, pixel by pixel
 PREVIEW_SIDE = 512  # px
@@ -76,19 +76,13 @@ def write_report(content: ReportContent, path: Path) -> Path:
 
 def render(content: ReportContent) -> str:
     """Make the page's HTML; every text in `content` is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("seglet.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = tables.show_number
     values: dict[str, object] = {
         "content": content,
         "legend": _class_keys(content.class_names),
         "error_legend": _error_keys(content),
         "examples": [_example(e) for e in sorted(content.examples, key=lambda e: NOTES.index(e.note))],
+        "shows_classes": any(e.objects is None or e.surfaces for e in content.examples),
+        "shows_objects": any(e.objects is not None for e in content.examples),
         "learning": [Markup(d) for d in figures.learning_curves(content.history)],
         "findings": sorted(content.findings, key=lambda f: SEVERITIES.index(f.severity)),
         "parts": [{"name": name, "ids": ids} for name, ids in (content.split or {}).items() if ids],
@@ -97,7 +91,7 @@ def render(content: ReportContent) -> str:
     }
     values |= _about_scores(content.scores)
     values["contents"] = _contents(values, content)
-    return environment.get_template("page.html.j2").render(values)
+    return fill_template("page.html.j2", content.title, values)
 
 
 def _about_scores(scores: Scores | None) -> dict[str, object]:
@@ -173,7 +167,14 @@ def _example(example: Example) -> dict[str, object]:
     ]
     surfaces = [View(_embed(picture), f"{told} of {example.id}", told) for told, picture in example.surfaces]
     note = example.note.capitalize()
-    return {"id": example.id, "note": note, "score": example.score, "views": views, "surfaces": surfaces}
+    return {
+        "id": example.id,
+        "note": note,
+        "figure": comparison.TITLES[example.metric],
+        "score": example.score,
+        "views": views,
+        "surfaces": surfaces,
+    }
 
 
 def _augmentation(preview: AugmentationPreview) -> list[View]:
@@ -209,22 +210,18 @@ def _embed(picture: Picture, side: int = 800) -> Embedded:
 
 
 def _class_keys(class_names: tuple[str, ...]) -> list[Key]:
-    return [Key(name, _css(overlays.class_color(i))) for i, name in enumerate(class_names) if i > 0]
+    return [Key(name, css_color(overlays.class_color(i))) for i, name in enumerate(class_names) if i > 0]
 
 
 def _error_keys(content: ReportContent) -> list[Key]:
     keys = [
-        Key("found", _css(overlays.RIGHT)),
-        Key("missed (false negative)", _css(overlays.MISSED)),
-        Key("not in the truth (false positive)", _css(overlays.EXTRA)),
+        Key("found", css_color(overlays.RIGHT)),
+        Key("missed (false negative)", css_color(overlays.MISSED)),
+        Key("not in the truth (false positive)", css_color(overlays.EXTRA)),
     ]
     if len(content.class_names) > 2:
-        keys.append(Key("wrong class", _css(overlays.CONFUSED)))
+        keys.append(Key("wrong class", css_color(overlays.CONFUSED)))
     return keys
-
-
-def _css(color: Color) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*color)
 
 
 def _contents(values: Mapping[str, object], content: ReportContent) -> list[tuple[str, str]]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
 from seglet.core.storage import write_text
 from seglet.metrics.pairing import Paired
+from seglet.report.templates import fill_template
 
 WIDTH, HEIGHT = 560, 340  # of a diagram
 TOP, BOTTOM, LEFT, RIGHT = 34, 40, 62, 14  # px around what is drawn
@@ -88,20 +88,13 @@ def write_pairs(content: PairsContent, path: Path) -> Path:
     StorageError
         If the disk is full or the folder cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("seglet.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shown = sorted(_present(content.rows), key=lambda row: row[2] - row[1])
     values = {
         "content": content,
         "diagrams": [Markup(slope_diagram(content)), Markup(difference_diagram(content))] if shown else [],
         "rows": [(name, f"{a:.4f}", f"{b:.4f}", f"{a - b:+.4f}".replace("-", "−")) for name, a, b in shown],
     }
-    write_text(path, environment.get_template("pairs.html.j2").render(values))
+    write_text(path, fill_template("pairs.html.j2", content.title, values))
     return path
 
 

@@ -1,5 +1,6 @@
 """Still pictures of surfaces from three sides, drawn by a depth buffer: no graphics card is needed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seglet.core.image import IGNORE
+from seglet.metrics.compiled import compiled
 from seglet.postprocessing.mesh import Mesh, extract_mesh
 from seglet.report.overlays import Color, Picture, class_color
 
@@ -19,7 +21,6 @@ SEE_THROUGH = 0.3  # opacity of a class that has another one inside
 LIGHT = np.array([-0.45, 0.55, 0.7])  # from the upper left, before the picture: right, up, towards the eye
 LEAST_LIGHT = 0.34  # of what faces away from it
 SHADED = 0.5  # most that a hollow is darkened
-LARGEST_BATCH = 1 << 20  # pixels looked at together
 
 # Each view's way to the right, upwards and towards the eye, in (left, back, head) of the world:
 VIEWS: dict[str, NDArray[np.float64]] = {
@@ -143,44 +144,34 @@ def _seen(points: NDArray[np.float64], faces: NDArray[np.int32], side: int) -> _
     corners = points[faces] * (1, -1, 1) + (side / 2 - 0.5, side / 2 - 0.5, 0)  # rows run downwards
     area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     corners, lights = corners[area < 0], light[faces][area < 0]  # those that face the eye
-    nearness, shown = np.full(side * side, -np.inf), np.zeros(side * side)
-    first = np.ceil(corners[:, :, :2].min(axis=1)).astype(int).clip(0)
-    last = np.floor(corners[:, :, :2].max(axis=1)).astype(int).clip(max=side - 1)
-    extent = (last - first + 1).max(axis=1)
-    extent[(last < first).any(axis=1)] = 0
-    box = 1
-    while box < 2 * extent.max(initial=0):
-        chosen = np.flatnonzero((extent > box // 2) & (extent <= box))
-        for start in range(0, len(chosen), max(1, LARGEST_BATCH // box**2)):
-            some = chosen[start : start + max(1, LARGEST_BATCH // box**2)]
-            _fill(corners[some], lights[some], first[some], box, (nearness, shown))
-        box *= 2
-    return _Layer(nearness.reshape(side, side), shown.reshape(side, side))
+    nearness, shown = np.full((side, side), -np.inf), np.zeros((side, side))
+    _fill(corners, lights, nearness, shown)
+    return _Layer(nearness, shown)
 
 
+@compiled
 def _fill(
     corners: NDArray[np.float64],
     lights: NDArray[np.float64],
-    first: NDArray[np.int_],
-    box: int,
-    buffers: tuple[NDArray[np.float64], NDArray[np.float64]],
+    nearness: NDArray[np.float64],
+    shown: NDArray[np.float64],
 ) -> None:
-    """Draw triangles none of which is wider or higher than `box` pixels, in place."""
-    nearness, shown = buffers
-    side = round(len(nearness) ** 0.5)
-    steps = np.stack(np.meshgrid(np.arange(box), np.arange(box)), -1).reshape(1, -1, 2)
-    pixels = first[:, None] + steps
-    a, b, c = (corners[:, None, k, :2] for k in range(3))
-    whole = _cross(b - a, c - a)
-    shares = np.stack([_cross(c - b, pixels - b), _cross(a - c, pixels - c), _cross(b - a, pixels - a)], -1)
-    shares /= whole[..., None]
-    inside = (shares >= 0).all(axis=-1) & (pixels < side).all(axis=-1)
-    triangle = np.nonzero(inside)[0]
-    shares, places = shares[inside], pixels[inside] @ (1, side)
-    depths = np.einsum("ij,ij->i", shares, corners[triangle, :, 2])
-    np.maximum.at(nearness, places, depths)
-    is_nearest = depths == nearness[places]
-    shown[places[is_nearest]] = np.einsum("ij,ij->i", shares, lights[triangle])[is_nearest]
+    """Draw triangles (n, 3 corners, x y near) into the buffers; a pixel is inside if no share is negative."""
+    for k in range(len(corners)):
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = corners[k]
+        whole = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        left, right = max(math.ceil(min(ax, bx, cx)), 0), math.floor(max(ax, bx, cx))
+        top, bottom = max(math.ceil(min(ay, by, cy)), 0), math.floor(max(ay, by, cy))
+        for y in range(top, min(bottom + 1, nearness.shape[0])):
+            for x in range(left, min(right + 1, nearness.shape[1])):
+                of_a = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) / whole
+                of_b = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) / whole
+                of_c = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / whole
+                if min(of_a, of_b, of_c) >= 0:
+                    depth = of_a * az + of_b * bz + of_c * cz
+                    if depth >= nearness[y, x]:
+                        nearness[y, x] = depth
+                        shown[y, x] = of_a * lights[k, 0] + of_b * lights[k, 1] + of_c * lights[k, 2]
 
 
 def _light(points: NDArray[np.float64], faces: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seglet.metrics.scores import ImageScores, Scores, plain_figure
+from seglet.metrics.scores import ClassFigures, ClassMeans, ImageScores, Scores, plain_figure
 from seglet.metrics.statistics import Interval
 
 ABSENT = "–"
+Column = tuple[str, dict[str, str]]  # title, and cells by metric
 
 # F1 of pixels is Dice by another name, so it has no row of its own.
 METRICS: Mapping[str, tuple[str, str]] = {
@@ -111,29 +112,53 @@ def show_metric(metric: str, value: float | None) -> str:
 def score_tables(scores: Scores) -> tuple[ScoreTable, ...]:
     """Write one table per foreground class: pooled, mean, interval, and who else was scored.
 
-    Metrics without any value are left out: areas under curves need probabilities.
+    The interval is of the means, or of the pooled figures where the protocol puts these in front. Metrics
+    without any value are left out: areas under curves need probabilities.
     """
-    second, everywhere = scores.second_observer, scores.all_pixels
-    columns = ["Pooled", "Mean", "95 % interval", "Images"]
-    columns += ["Second observer"] * (second is not None) + ["Pooled, all pixels"] * (everywhere is not None)
     tables = []
     for name in foreground(scores):
-        pooled, mean = scores.pooled.get(name, {}), scores.mean.get(name, {})
+        columns = _pixel_columns(scores, name)
         rows = []
         for metric, (title, meaning) in METRICS.items():
-            interval = mean.get(metric)
-            if not math.isfinite(pooled.get(metric, math.nan)) and not (interval and interval.n):
-                continue
-            cells = [show_number(pooled.get(metric)), show_number(interval.mean if interval else None)]
-            cells += [interval_text(interval, 4) or ABSENT if interval else ABSENT]
-            cells += [str(interval.n) if interval else ABSENT]
-            if second is not None:
-                cells.append(show_number(second.pooled.get(name, {}).get(metric)))
-            if everywhere is not None:
-                cells.append(show_number(everywhere.get(name, {}).get(metric)))
-            rows.append(ScoreRow(title, meaning, tuple(cells)))
-        tables.append(ScoreTable(name, tuple(columns), tuple(rows)))
+            mean = scores.mean.get(name, {}).get(metric)
+            if math.isfinite(scores.pooled[name].get(metric, math.nan)) or (mean and mean.n):
+                cells = tuple(cells.get(metric, ABSENT) for _, cells in columns)
+                rows.append(ScoreRow(title, meaning, cells))
+        tables.append(ScoreTable(name, tuple(title for title, _ in columns), tuple(rows)))
     return tuple(tables)
+
+
+def _pixel_columns(scores: Scores, name: str) -> list[Column]:
+    """Of one class, also who else was scored."""
+    second, everywhere = scores.second_observer, scores.all_pixels
+    columns = _own_columns(scores, name)
+    if second is not None:
+        columns += _pooled_columns("Second observer", second.pooled, second.pooled_intervals, name)
+    if everywhere is not None:
+        columns += _pooled_columns("Pooled, all pixels", everywhere, None, name)
+    return columns
+
+
+def _own_columns(scores: Scores, name: str) -> list[Column]:
+    columns = _pooled_columns("Pooled", scores.pooled, scores.pooled_intervals, name)
+    means = scores.mean.get(name, {})
+    columns.append(("Mean", {metric: show_number(mean.mean) for metric, mean in means.items()}))
+    if scores.pooled_intervals is None:
+        columns.append(("95 % interval", _spans(means)))
+    columns.append(("Images", {metric: str(mean.n) for metric, mean in means.items()}))
+    return columns
+
+
+def _pooled_columns(
+    title: str, pooled: ClassFigures, intervals: ClassMeans | None, name: str
+) -> list[Column]:
+    figures = {metric: show_number(value) for metric, value in pooled.get(name, {}).items()}
+    spans = [] if intervals is None else [("95 % interval", _spans(intervals.get(name, {})))]
+    return [(title, figures), *spans]
+
+
+def _spans(intervals: Mapping[str, Interval]) -> dict[str, str]:
+    return {metric: interval_text(interval, 4) or ABSENT for metric, interval in intervals.items()}
 
 
 def further_tables(scores: Scores) -> tuple[ScoreTable, ...]:
@@ -235,15 +260,11 @@ def class_overview(scores: Scores) -> ScoreTable:
     others = ("iou", "sensitivity", "precision")
     rows = []
     for name in foreground(scores):
-        pooled, mean = scores.pooled.get(name, {}), scores.mean.get(name, {})
-        interval = mean.get("dice")
-        cells = [show_number(pooled.get("dice")), show_number(interval.mean if interval else None)]
-        cells += [interval_text(interval, 4) or ABSENT if interval else ABSENT]
-        cells += [str(interval.n) if interval else ABSENT]
-        cells += [show_number(pooled.get(metric)) for metric in others]
+        cells = [cells.get("dice", ABSENT) for _, cells in _own_columns(scores, name)]
+        cells += [show_number(scores.pooled[name].get(metric)) for metric in others]
         rows.append(ScoreRow(name, "", tuple(cells)))
-    columns = ("Pooled Dice", "Mean Dice", "95 % interval", "Images")
-    return ScoreTable("Classes", columns + tuple(f"Pooled {METRICS[m][0]}" for m in others), tuple(rows))
+    own = [f"{title} Dice" if title in ("Pooled", "Mean") else title for title, _ in _own_columns(scores, "")]
+    return ScoreTable("Classes", (*own, *(f"Pooled {METRICS[m][0]}" for m in others)), tuple(rows))
 
 
 def image_rows(scores: Scores) -> tuple[tuple[str, ...], tuple[ImageRow, ...]]:

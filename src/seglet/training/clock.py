@@ -2,40 +2,88 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from seglet.training.settings import seconds
 
 LONGER = 4  # times as long as the pause before it is each round trained, where time decides
+LEAST_S = 0.1  # of training; a budget that preparations used up still gives a model
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Time for everything.
+
+    Attributes
+    ----------
+    seconds : float or None
+        How much; what the recipe says where None.
+    began : float
+        Since when it is counted, by `time.monotonic`.
+    """
+
+    seconds: float | None
+    began: float
+
+    @classmethod
+    def from_now(cls, said: str | float | None) -> "Budget":
+        """Count from this moment; `said` is a duration as `seconds` reads it, or None."""
+        return cls(None if said is None else float(seconds(said)), time.monotonic())
+
+
+def process_began() -> float:
+    """When this process was started, by `time.monotonic`: what a command has lasted counts from there."""
+    return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
+
+
+def nothing() -> float:
+    """Keep no time for anything else."""
+    return 0.0
 
 
 class Clock:
     """Knows what share of the training is done, and when a round and the whole are over.
 
     With `steps` everything follows from the step number, so that a run can be repeated exactly. Without, it
-    follows from the time: the schedule stretches to whatever this machine manages in `seconds`.
+    follows from the time: the schedule stretches to whatever this machine manages in `seconds`. The last
+    validation, as long as the one before it, belongs to them; a step is only begun if that ends training
+    nearer to its end than leaving it out, by how long the last step took.
 
     Parameters
     ----------
     steps : int or None
         Steps of the whole training.
     seconds : float
-        Time of the whole training, where `steps` is None.
+        Time of the whole training and of what comes after it, where `steps` is None.
     rounds : int
         Parts of about equal length, each followed by a pause for validation; where time decides and pauses
         are long, fewer parts.
     now : callable
         Seconds from any fixed moment.
+    reserve : callable
+        Seconds to keep for what comes after training; asked before each round, where time decides.
     """
 
     def __init__(
-        self, steps: int | None, seconds: float, rounds: int, now: Callable[[], float] = time.monotonic
+        self,
+        steps: int | None,
+        seconds: float,
+        rounds: int,
+        now: Callable[[], float] = time.monotonic,
+        reserve: Callable[[], float] = nothing,
     ) -> None:
-        self.steps, self.seconds, self.rounds, self._now = steps, seconds, rounds, now
+        self.steps, self.seconds, self.rounds, self._now, self._reserve = steps, seconds, rounds, now, reserve
         self.step = 0
         self.stopped = False
         self._before = 0.0
         self._since = now()
         self._round_ends = 0.0
+        self._asked: float | None = None  # when the step after the next was asked for, within this round
         self._pause_began = self._since
         self._not_before = self._since
+        self._step_s = self._pause_s = self._kept_s = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -50,7 +98,7 @@ class Clock:
     @property
     def is_over(self) -> bool:
         """Whether training ends here, because it is done or was told to stop."""
-        return self.stopped or self.progress >= 1.0
+        return self.stopped or self._share(self.step, self._step_s / 2) >= 1.0
 
     def start_round(self) -> None:
         """Begin a round; it ends at the next multiple of 1/rounds, so that resumed runs keep the beat.
@@ -58,22 +106,34 @@ class Clock:
         Where time decides, it also lasts long enough for the pause before it to have been worth while.
         """
         now = self._now()
-        self._not_before = now if self.steps else now + LONGER * (now - self._pause_began)
+        if not self.steps:
+            self._not_before = now + LONGER * (now - self._pause_began)
+            if self._asked is not None:  # the pause began when its last step was still to be done
+                self._pause_s = max(now - self._pause_began - self._step_s, 0.0)
+            self._kept_s = self._reserve()
+        else:
+            self._not_before = now
+        self._asked = None
         self._round_ends = (int(self.progress * self.rounds + 1e-9) + 1) / self.rounds
 
     def is_round_over(self, step: int) -> bool:
         """Whether it is time to validate once `step` steps are done.
 
-        Asked ahead of the step: whoever loads batches does so before the last one was trained on.
+        Asked ahead of the step: whoever loads batches does so before the last one was trained on. Where time
+        decides, two steps are thus still to be done if this is not the end.
         """
-        self._pause_began = self._now()
-        share = self._share(step)
-        is_due = share >= self._round_ends and self._pause_began >= self._not_before
-        return self.stopped or is_due or share >= 1
+        now = self._now()
+        if self._asked is not None:
+            self._step_s = now - self._asked
+        self._asked = self._pause_began = now
+        is_due = self._share(step) >= self._round_ends and now >= self._not_before
+        return self.stopped or is_due or self._share(step, 1.5 * self._step_s) >= 1
 
     def resume(self, step: int, elapsed: float) -> None:
         """Go on from where an interrupted run was saved."""
         self.step, self._before, self._since = step, elapsed, self._now()
 
-    def _share(self, step: int) -> float:
-        return step / self.steps if self.steps else self.elapsed / self.seconds
+    def _share(self, step: int, ahead_s: float = 0.0) -> float:
+        if self.steps:
+            return step / self.steps
+        return (self.elapsed + ahead_s) / max(self.seconds - self._kept_s - self._pause_s, LEAST_S)

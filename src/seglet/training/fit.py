@@ -3,7 +3,7 @@
 import logging
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +28,27 @@ from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared
 from seglet.training.callbacks import History, Interruption, StopWithClock, Watch, Watcher
 from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, WholeFiles, read_checkpoint
-from seglet.training.clock import Clock
+from seglet.training.clock import LEAST_S, Clock, nothing
 from seglet.training.module import SegmentationModule
 from seglet.training.settings import FitConfig
-
-LEAST_S = 0.1  # of training; a budget that preparations used up still gives a model
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that says how a model is fitted."""
+    """Everything that says how a model is fitted.
+
+    Attributes
+    ----------
+    patches, loss, fit
+        Of the recipe.
+    reserve : callable
+        Seconds of the time to keep for what comes after training; asked before each round.
+    """
 
     patches: PatchConfig
     loss: LossConfig
     fit: FitConfig
+    reserve: Callable[[], float] = nothing
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,8 @@ def fit(
     train, validation : sequences of Prepared or PatchSource
         Labelled cases, in memory or on disk; without validation cases the last weights are kept.
     settings : Settings
-        How; ``fit.budget_s`` is the time from this call to the end of training, where no steps are said.
+        How; ``fit.budget_s`` is the time from this call on, where no steps are said: of training, of the
+        last validation, and of what is reserved.
     folder : Path
         Run folder: history.csv and checkpoints/ are written there, a file STOP there ends training.
     resume : bool
@@ -110,9 +118,8 @@ def fit(
         example = batches.batch(0).images
         precision = choose_precision(config.precision, model.network, example, training=True)
         tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
-        clock = Clock(
-            config.steps, max(config.budget_s - (time.monotonic() - started), LEAST_S), config.rounds
-        )
+        seconds = max(config.budget_s - (time.monotonic() - started), LEAST_S)
+        clock = Clock(config.steps, seconds, config.rounds, reserve=settings.reserve)
         module = SegmentationModule(model.network, CombinedLoss(settings.loss), batches, clock, config)
         history = History(folder / "history.csv", clock, tell)
         interruption = Interruption(folder, clock)
@@ -162,24 +169,23 @@ def _make_sampler(
 
 
 class Rounds(IterableDataset[int]):
-    """Counts steps until a round is over; the patches themselves are made on the device."""
+    """Counts the batches of each step until a round is over; patches are made on the device."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, accumulate: int = 1) -> None:
+        self._clock, self._accumulate = clock, accumulate
 
     def __iter__(self) -> Iterator[int]:
         self._clock.start_round()
-        number = 0
-        done = self._clock.step
-        while number == 0 or not self._clock.is_round_over(done + number):
-            yield number
-            number += 1
+        done = before = self._clock.step
+        while done == before or not self._clock.is_round_over(done):
+            yield from range(self._accumulate)
+            done += 1
 
 
 def _run(
     trainer: Trainer, module: SegmentationModule, clock: Clock, windows: list[Any], checkpoint: Path | None
 ) -> None:
-    rounds = DataLoader(Rounds(clock), batch_size=None)
+    rounds = DataLoader(Rounds(clock, module.config.accumulate), batch_size=None)
     checks: Any = DataLoader(windows, batch_size=None) if windows else None  # type: ignore[arg-type]
     try:
         trainer.fit(module, rounds, checks, ckpt_path=checkpoint, weights_only=True)
@@ -198,7 +204,7 @@ def _make_trainer(
         callbacks=callbacks,
         plugins=WholeFiles(),
         logger=_tensorboard(folder) if config.tensorboard else False,
-        gradient_clip_val=config.clip or None,
+        accumulate_grad_batches=config.accumulate,
         num_sanity_val_steps=0,
         enable_progress_bar=False,
         enable_model_summary=False,

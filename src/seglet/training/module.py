@@ -1,6 +1,7 @@
 """The Lightning module: one training step, one validation step, the optimizer and the averaged weights."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -16,6 +17,7 @@ from seglet.networks.unet import UNet
 from seglet.patches.prefetch import Batches
 from seglet.patches.sampler import Batch
 from seglet.training.clock import Clock
+from seglet.training.recomputing import recomputing
 from seglet.training.schedule import rate_factor
 from seglet.training.settings import FitConfig
 
@@ -49,16 +51,21 @@ class SegmentationModule(LightningModule):
     def transfer_batch_to_device(
         self, batch: int | Batch, device: torch.device, dataloader_idx: int
     ) -> Batch:
-        """Make the patches of a training step, a mere number until here; move validation windows."""
+        """Make the patches of a training step, a mere number until here; move validation windows.
+
+        The number is that of the batch in its step, 0 where gradients are not accumulated.
+        """
         if isinstance(batch, int):
-            return self._batches.batch(self.global_step)
+            return self._batches.batch(self.global_step * self.config.accumulate + batch)
         images, labels, weights = (t.to(device) for t in (batch.images, batch.labels, batch.weights))
         return Batch(images, labels, weights, None if batch.distances is None else batch.distances.to(device))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed + self.global_step)  # dropout: the same after an interruption
+        number = self.global_step * self.config.accumulate + batch_idx % self.config.accumulate
+        forgetting = recomputing(self.network) if self.config.checkpointing else nullcontext()
+        with torch.random.fork_rng(devices=[]), forgetting:
+            torch.manual_seed(self.config.seed + number)  # dropout: the same after an interruption
             logits = _every_level(self.network, channels_last(batch.images))
         shown = _cut_to(batch, logits[0].shape[2:])
         loss: Tensor = self.loss(
@@ -67,10 +74,16 @@ class SegmentationModule(LightningModule):
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch.images))
         return loss
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradient; Lightning refuses to where the optimizer is fused, lest its scale be unknown."""
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Average the weights, and tell the clock."""
-        self.averaged.update_parameters(self.network)
-        self._clock.step = self.global_step
+        """Average the weights after a step, and tell the clock."""
+        if (batch_idx + 1) % self.config.accumulate == 0:
+            self.averaged.update_parameters(self.network)
+            self._clock.step = self.global_step
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the last validation."""
@@ -122,11 +135,11 @@ def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimiz
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": free, "weight_decay": 0.0}]
     match config.optimizer:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=config.learning_rate)
+            return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         case "adam":
-            return torch.optim.Adam(groups, lr=config.learning_rate)
+            return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
         case "sgd":
-            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
 
 
 def _every_level(network: nn.Module, images: Tensor) -> list[Tensor]:

@@ -58,6 +58,12 @@ class FitConfig(Config):
         Decay of the exponential moving average of the weights, which is what is validated and kept; 0: none.
     clip : float
         Largest norm of the gradient; 0 does not clip.
+    accumulate : int
+        Batches whose gradients are averaged in a step: as many times larger a batch in the memory of one.
+        Normalizations and losses still see one batch at a time.
+    checkpointing : bool
+        Whether what a block of the network computes is forgotten until the gradient needs it, and then
+        computed again: less memory, and about a third more time.
     precision : str
         ``auto`` measures which arithmetic is fastest; ``fp32``; ``bf16``.
     validation_windows : int
@@ -79,6 +85,8 @@ class FitConfig(Config):
     patience: Annotated[int, Field(gt=0)] | None = None
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
     clip: NotNegative = 1.0
+    accumulate: Annotated[int, Field(gt=0)] = 1
+    checkpointing: bool = False
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validation_windows: Annotated[int, Field(gt=0)] = 48
     tensorboard: bool = False
