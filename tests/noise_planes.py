@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from seglet.data.synthetic_cells import make_cells
+from seglet.data.synthetic_cells import place_cells
 from seglet.patches.targets import border_classes, border_distances
 
 
@@ -20,7 +20,7 @@ def noise_planes(shape: Sequence[int], n_planes: int, seed: int, grain: float = 
 def cell_planes(shape: tuple[int, int], n_planes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """What a good network would say of touching cells, a little blurred and noisy; and the cells."""
     rng = np.random.default_rng(seed)
-    _, truth = make_cells(shape, rng)
+    truth, _ = place_cells(shape, rng)
     classes = border_classes(truth, 2)
     exact = {
         1: lambda: [truth > 0],

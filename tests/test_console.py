@@ -1,6 +1,9 @@
 import io
 import json
+import os
 import re
+import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import typer
@@ -42,6 +45,28 @@ def test_a_stage_that_begins_anew_is_told_anew(capsys: pytest.CaptureFixture[str
 
 def test_silence_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, Event("training", "step 3"), Event("reading", done=1, total=1), silent=True) == ""
+
+
+def test_the_system_ends_a_command_as_a_person_does(capsys: pytest.CaptureFixture[str]) -> None:
+    before, left = signal.getsignal(signal.SIGTERM), []
+    with pytest.raises(typer.Exit) as ended, door(as_json=False):
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            left.append("cleared up")
+    assert ended.value.exit_code == 1
+    assert left == ["cleared up"]
+    assert capsys.readouterr().err == "Interrupted.\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_commands_run_in_threads_too() -> None:
+    def command() -> str:
+        with door(as_json=True):
+            return "done"
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(command).result() == "done"
 
 
 def test_a_terminal_gets_bars() -> None:

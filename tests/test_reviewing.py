@@ -1,4 +1,5 @@
 import csv
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,17 @@ from seglet import pipeline
 from seglet.core.errors import DatasetError
 from seglet.core.events import quiet
 from seglet.core.image import Image
-from seglet.io.files import write_image
+from seglet.data.synthetic import make_dataset
+from seglet.io.files import read_image, write_image
+from seglet.io.listing import as_file
 from seglet.metrics.confidence import agreement, expected_dice
-from seglet.model import load_model
+from seglet.metrics.instances import dsb_score, overlaps
+from seglet.model import Model, load_model, save_model
+from seglet.postprocessing.decode import decode
+from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.engines.pytorch import TorchEngine
-from seglet.prediction.tiled import predict_image
-from seglet.reviewing import Review, Reviewed, review, write_review
+from seglet.prediction.tiled import predict_image, predict_raw
+from seglet.reviewing import LEAST, Review, Reviewed, review, write_review
 
 
 def test_images_come_in_the_order_of_their_predicted_dice(
@@ -43,10 +49,39 @@ def test_predicted_dice_is_that_of_the_image_and_its_mirror_images(run_folder: P
     planes.append(predict_image(Image(pixels[..., ::-1].copy()), model, engine)[0, :, ::-1])
     planes.append(predict_image(Image(pixels[:, ::-1].copy()), model, engine)[0, ::-1])
     masks = [plane > model.card.threshold for plane in planes]
-    agreed = agreement(masks)
-    assert one.agreement == pytest.approx(agreed)
-    assert one.predicted_dice == pytest.approx((agreed + expected_dice(planes[0], masks[0])) / 2)
+    assert one.agreement == pytest.approx(agreement(masks))
+    assert one.predicted_dice == pytest.approx(expected_dice(planes[0], masks[0], least=LEAST))
     assert one.dice is None
+    assert one.predicted_dsb is None
+    assert one.quality == one.predicted_dice
+
+
+def test_where_objects_are_told_apart_their_agreement_counts(run_folder: Path, tmp_path: Path) -> None:
+    """Both figures against the versions predicted one by one; the order is that of objects."""
+    data = make_dataset(tmp_path / "data", layout="instances", n_images=4, shape=(64, 64))
+    model = load_model(run_folder)
+    decoding = DecodingConfig(method="depth", threshold=model.card.threshold, seed_threshold=2.0)
+    card = model.card.model_copy(update={"decoding": decoding})
+    model = Model(model.network, card)
+    save_model(model, tmp_path / "model")
+    found = review(tmp_path / "model", [data], quiet)
+    assert found.correlation_dsb is not None
+    assert found.correlation_dsb.n == 4
+    qualities = [one.quality for one in found.images]
+    assert qualities == sorted(qualities)
+    engine = TorchEngine(model)
+    for one in found.images:
+        pixels = read_image(as_file(Path(one.file))).pixels
+        planes = [predict_raw(Image(pixels), model, engine)]
+        for axis in (-1, -2):
+            mirrored = predict_raw(Image(np.flip(pixels, axis).copy()), model, engine)
+            planes.append(np.flip(mirrored, axis).copy())
+        versions = [decode(plane, decoding) for plane in planes]
+        scores = [dsb_score(overlaps(a, b)) for a, b in combinations(versions, 2)]
+        assert one.n_objects == versions[0].max()
+        assert one.predicted_dsb == pytest.approx(one.predicted_dice * np.mean(scores))
+        assert one.dsb is not None
+        assert 0 <= one.dsb <= 1
 
 
 def test_what_says_nothing_of_itself_is_looked_at_first() -> None:

@@ -1,5 +1,9 @@
 """Predictions as labels of OME-Zarr images: the same masks as in memory, valid stores, nothing lost."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -240,3 +244,45 @@ def test_objects_are_the_same_across_blocks_as_in_one_piece(
     assert expected.max() > 3
     np.testing.assert_array_equal(found, expected)
     assert [one.name for one in (tmp_path / "out").iterdir()] == [path.name], "nothing is left aside"
+
+
+def apart(model: Path, folder: Path) -> Path:
+    """The model, telling objects apart."""
+    loaded = load_model(model)
+    decoding = DecodingConfig(method="components", threshold=loaded.card.threshold)
+    return save_model(
+        Model(loaded.network, loaded.card.model_copy(update={"decoding": decoding})), folder / "model"
+    )
+
+
+def test_nothing_stays_of_an_interrupted_prediction(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    source = stored(tmp_path / "a.ome.zarr", np.tile(pixels, (6, 6)))
+    command = [sys.executable, "-m", "seglet", "predict", str(apart(model, tmp_path)), str(source)]
+    heard = [*command, "-o", str(tmp_path / "out")]
+    process = subprocess.Popen(heard, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    scratch = tmp_path / f"out/.a.ome.zarr.{process.pid}.scratch"
+    while not scratch.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.terminate()
+    printed, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Interrupted." in said
+    assert printed == ""
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_a_killed_prediction_left_is_removed_by_the_next(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, others = (tmp_path / f"out/.a.ome.zarr.{number}.scratch" for number in (ended.pid, os.getppid()))
+    for folder in (left, others):
+        folder.mkdir(parents=True)
+        (folder / "planes").touch()
+    (path,) = pipeline.predict(apart(model, tmp_path), [source], tmp_path / "out")
+    assert sorted((tmp_path / "out").iterdir()) == sorted([path, others])

@@ -10,9 +10,12 @@ from seglet.console import door, print_json, print_line, print_table
 from seglet.options import AsJson
 
 if TYPE_CHECKING:
-    from seglet.reviewing import Review
+    from seglet.metrics.confidence import RankCorrelation
+    from seglet.reviewing import Review, Reviewed
 
 SHOWN = 15  # rows on the screen
+COLUMNS = ("image", "predicted Dice", "agreement", "real Dice")
+OF_OBJECTS = ("predicted score", "real score")
 
 
 def review(
@@ -39,22 +42,38 @@ def review(
 def _print(found: "Review", out: Path) -> None:
     """The most doubtful images, what to annotate next, and what could not be predicted."""
     new = [one for one in found.images if not one.is_trained_on] or list(found.images)
-    rows: list[tuple[str, ...]] = [
-        (one.id, *map(_shown, (one.predicted_dice, one.agreement, one.dice))) for one in new[:SHOWN]
-    ]
-    print_table("To look at first", ("image", "predicted Dice", "agreement", "real Dice"), rows)
-    unlabelled = [one.id for one in found.to_annotate if one.dice is None]
+    told = [one for one in new if not math.isnan(one.predicted_dice)]
+    apart = any(one.predicted_dsb is not None for one in told)
+    columns = (*COLUMNS, *OF_OBJECTS) if apart else COLUMNS
+    print_table("To look at first", columns, [_row(one, apart) for one in told[:SHOWN]])
+    nothing = [one.id for one in new if math.isnan(one.predicted_dice)]
+    if nothing:
+        print_line(f"Nothing was found in {len(nothing)} images: {_first(nothing)}")
+    unlabelled = [one.id for one in found.to_annotate if one.dice is None and one.id not in nothing]
     if unlabelled:
-        print_line("To annotate next: " + ", ".join(unlabelled[:3]))
-    if found.correlation is not None:
-        told = found.correlation
-        print_line(
-            f"Predicted and real Dice of {told.n} images that were not trained on correlate by "
-            f"{_shown(told.rho)} [{_shown(told.low)}, {_shown(told.high)}] (Spearman)."
-        )
+        print_line(f"To annotate next: {_first(unlabelled)}")
+    _print_correlation("Dice", found.correlation)
+    _print_correlation("scores of objects", found.correlation_dsb)
     for text in found.bad:
         print_line(f"Left out: {text}")
     print_line(f"All {len(found.images)}: {out}")
+
+
+def _row(one: "Reviewed", apart: bool) -> tuple[str, ...]:
+    figures = (one.predicted_dice, one.agreement, one.dice)
+    return (one.id, *map(_shown, (*figures, one.predicted_dsb, one.dsb) if apart else figures))
+
+
+def _print_correlation(what: str, told: "RankCorrelation | None") -> None:
+    if told is not None:
+        print_line(
+            f"Predicted and real {what} of {told.n} images that were not trained on correlate by "
+            f"{_shown(told.rho)} [{_shown(told.low)}, {_shown(told.high)}] (Spearman)."
+        )
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 def _shown(figure: float | None) -> str:

@@ -2,8 +2,10 @@
 
 import json
 import math
+import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
@@ -77,7 +79,7 @@ def door(as_json: bool) -> Iterator[Teller]:
     """Turn errors into messages and exit codes: 1 failed, 2 misused."""
     teller = Teller(silent=as_json)
     try:
-        with teller:
+        with teller, _clearing_up():
             yield teller
     except SegletError as error:
         if as_json:
@@ -90,6 +92,19 @@ def door(as_json: bool) -> Iterator[Teller]:
             print_json({"error": "Interrupted"})
         teller.console.print("Interrupted.")
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _clearing_up() -> Iterator[None]:
+    """Heed SIGTERM as Ctrl-C, so that nothing half-made is left behind; training has its own way."""
+    if threading.current_thread() is not threading.main_thread():  # no other hears of signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parts(error: SegletError) -> dict[str, str]:

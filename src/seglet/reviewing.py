@@ -3,8 +3,9 @@
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from seglet.data.splits import split_from_text
 from seglet.evaluation import labels_elsewhere
 from seglet.io.sources import File
 from seglet.metrics.confidence import RankCorrelation, agreement, entropy, expected_dice, rank_correlation
+from seglet.metrics.instances import dsb_score, overlaps
 from seglet.metrics.pixels import dice
 from seglet.metrics.statistics import Number
 from seglet.model import Model, load_model
@@ -38,12 +40,15 @@ COLUMNS = (
     "annotate",
     "image",
     "predicted_dice",
+    "predicted_dsb",
     "agreement",
     "entropy",
     "objects",
     "dice",
+    "dsb",
     "trained_on",
 )
+LEAST = 0.1  # smaller probabilities, summed over the background, say nothing of the mask
 
 Planes = NDArray[np.float32]
 
@@ -56,15 +61,19 @@ class Reviewed(Config):
     id, file : str
         The image.
     predicted_dice : float
-        Dice that may be expected of the mask: the mean of what its probabilities promise and of `agreement`.
+        Dice that may be expected of the mask, by its probabilities; nan where nothing is found, nor nearly.
+    predicted_dsb : float or None
+        Score of objects that may be expected, as of the Data Science Bowl 2018, where the model tells objects
+        apart: `predicted_dice` times the mean score of the objects in the mirrored versions against each
+        other. For the order of images; most real scores are lower.
     agreement : float
         Mean Dice between the masks of the image and of its mirrored versions.
     entropy : float
         Mean over the pixels that are foreground in any version: 0 decided, 1 undecided.
     n_objects : int or None
         Where the model tells objects apart.
-    dice : float or None
-        Real Dice, where the image has a mask.
+    dice, dsb : float or None
+        Real Dice, where the image has a mask; real score of objects, where the mask tells them apart.
     is_trained_on : bool
         Whether the run learned from its mask: then it says more of itself than of new images.
     """
@@ -74,9 +83,16 @@ class Reviewed(Config):
     predicted_dice: Number
     agreement: Number
     entropy: Number
+    predicted_dsb: Number | None = None
     n_objects: int | None = None
     dice: Number | None = None
+    dsb: Number | None = None
     is_trained_on: bool = False
+
+    @property
+    def quality(self) -> float:
+        """What images are ordered by: of objects where they are told apart, else the predicted Dice."""
+        return self.predicted_dice if self.predicted_dsb is None else self.predicted_dsb
 
 
 class Review(Config):
@@ -85,15 +101,17 @@ class Review(Config):
     Attributes
     ----------
     images : tuple of Reviewed
-        By predicted Dice; what says nothing of itself comes first.
-    correlation : RankCorrelation or None
-        Of predicted with real Dice, over images that were not trained on; None where none of them has a mask.
+        By `Reviewed.quality`; what says nothing of itself comes first.
+    correlation, correlation_dsb : RankCorrelation or None
+        Of predicted with real Dice, and score of objects, over images that were not trained on; None where
+        none of them has both.
     bad : tuple of str
         What is wrong with each image that could not be predicted.
     """
 
     images: tuple[Reviewed, ...]
     correlation: RankCorrelation | None = None
+    correlation_dsb: RankCorrelation | None = None
     bad: tuple[str, ...] = ()
 
     @property
@@ -141,10 +159,13 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
             expected="images like those that the model was trained on",
             remedy="Repair these images or leave them out.",
         )
-    known = [one for one in found if one.dice is not None and not one.is_trained_on]
-    correlation = rank_correlation([k.predicted_dice for k in known], [k.dice or 0.0 for k in known])
-    ordered = tuple(sorted(found, key=lambda one: _rank(one.predicted_dice)))
-    return Review(images=ordered, correlation=correlation if known else None, bad=tuple(bad))
+    new = [one for one in found if not one.is_trained_on]
+    return Review(
+        images=tuple(sorted(found, key=lambda one: _rank(one.quality))),
+        correlation=_correlation((one.predicted_dice, one.dice) for one in new),
+        correlation_dsb=_correlation((one.predicted_dsb, one.dsb) for one in new),
+        bad=tuple(bad),
+    )
 
 
 def review_sample(sample: Sample, model: Model, engine: Engine) -> Reviewed:
@@ -154,18 +175,19 @@ def review_sample(sample: Sample, model: Model, engine: Engine) -> Reviewed:
     counted = np.ones(labels.shape, bool) if sample.fov is None else sample.fov
     classes = range(1, model.card.plan.n_classes)
     plane_of = {k: probabilities[0] if len(probabilities) == 1 else probabilities[k] for k in classes}
-    agreements = [agreement([(one[0] == k) & counted for one in versions]) for k in classes]
-    promised = [expected_dice(plane_of[k], labels == k, counted) for k in classes]
+    promised = _mean([expected_dice(plane_of[k], labels == k, counted, LEAST) for k in classes])
     doubtful = np.any([one[0] > 0 for one in versions], axis=0) & counted
-    agreed = _mean(agreements)
+    told_apart = [one[2] for one in versions if one[2] is not None]
     return Reviewed(
         id=sample.id,
         file="",
-        predicted_dice=_mean([_mean(promised), agreed]),
-        agreement=agreed,
+        predicted_dice=promised,
+        predicted_dsb=promised * _agreement_of_objects(told_apart, counted) if told_apart else None,
+        agreement=_mean([agreement([(one[0] == k) & counted for one in versions]) for k in classes]),
         entropy=float(entropy(probabilities[:, doubtful]).mean()) if doubtful.any() else math.nan,
         n_objects=None if objects is None else int(objects.max(initial=0)),
-        dice=_real(sample, labels, counted, classes),
+        dice=_real_dice(sample, labels, counted, classes),
+        dsb=_real_dsb(sample, objects, counted),
     )
 
 
@@ -176,7 +198,8 @@ def write_review(found: Review, path: Path) -> Path:
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for place, one in enumerate(found.images, start=1):
-        figures = (one.predicted_dice, one.agreement, one.entropy, one.n_objects, one.dice)
+        predicted = (one.predicted_dice, one.predicted_dsb)
+        figures = (*predicted, one.agreement, one.entropy, one.n_objects, one.dice, one.dsb)
         rows.writerow((place, places[one.id], one.file, *map(_cell, figures), int(one.is_trained_on)))
     write_text(path, text.getvalue())
     return path
@@ -218,13 +241,30 @@ def _versions(image: Image, model: Model, engine: Engine) -> Iterator[Planes]:
         yield np.ascontiguousarray(np.flip(predict_raw(mirrored, model, engine), axis))
 
 
-def _real(
+def _agreement_of_objects(versions: Sequence[NDArray[np.int32]], counted: NDArray[np.bool_]) -> float:
+    """Mean score between each two versions, the one taken for the truth of the other."""
+    return _mean([dsb_score(overlaps(*pair, counted)) for pair in combinations(versions, 2)])
+
+
+def _real_dice(
     sample: Sample, labels: NDArray[np.uint8], counted: NDArray[np.bool_], classes: range
 ) -> float | None:
     if sample.labels is None:
         return None
     known = counted & (sample.labels != IGNORE)
     return _mean([dice((sample.labels == k) & known, (labels == k) & known) for k in classes])
+
+
+def _real_dsb(sample: Sample, objects: NDArray[np.int32] | None, counted: NDArray[np.bool_]) -> float | None:
+    if objects is None or sample.objects is None or sample.labels is None:
+        return None
+    return dsb_score(overlaps(sample.objects, objects, counted & (sample.labels != IGNORE)))
+
+
+def _correlation(figures: Iterable[tuple[float | None, float | None]]) -> RankCorrelation | None:
+    """Of predicted with real ones, where there are both."""
+    both = [(predicted, real) for predicted, real in figures if predicted is not None and real is not None]
+    return rank_correlation([one for one, _ in both], [real for _, real in both]) if both else None
 
 
 def _mean(values: Sequence[float]) -> float:

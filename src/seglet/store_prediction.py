@@ -1,9 +1,11 @@
 """Predictions as labels of OME-Zarr images: block by block from disk to disk, for images of any size."""
 
+import glob
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -147,14 +149,12 @@ def _put_objects(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
     assert model.card.decoding is not None
     stored = open_case(case)
     with (
-        TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as aside,
+        _scratch(path) as aside,
         ome_zarr.new_labels(path, _name(model), np.uint32, own={MADE: PREDICTION}) as canvas,
     ):
         axes = "zyx"[-len(stored.shape) :]
-        planes = scratch_array(
-            Path(aside), "planes", f"c{axes}", (n_planes(model.card), *stored.shape), np.float32
-        )
-        numbers = scratch_array(Path(aside), "numbers", axes, stored.shape, np.int32)
+        planes = scratch_array(aside, "planes", f"c{axes}", (n_planes(model.card), *stored.shape), np.float32)
+        numbers = scratch_array(aside, "numbers", axes, stored.shape, np.int32)
 
         def keep(region: Region, said: NDArray[np.float32] | None) -> None:
             if said is not None:  # what is never written is 0
@@ -173,6 +173,22 @@ def _put_objects(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
             found = numbers[box]
             if found.any():
                 canvas[box] = found.astype(np.uint32)
+
+
+@contextmanager
+def _scratch(store: Path) -> Iterator[Path]:
+    """Give a folder beside a store for what fits no memory; those that killed processes left are removed."""
+    for left in store.parent.glob(f".{glob.escape(store.name)}.*.scratch"):
+        number = left.name.split(".")[-2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+    aside = store.with_name(f".{store.name}.{os.getpid()}.scratch")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _name(model: Model) -> str:

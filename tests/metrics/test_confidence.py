@@ -47,6 +47,15 @@ def test_expected_dice_of_nothing() -> None:
     assert expected_dice(zeros, ~nothing) == 0
 
 
+def test_small_probabilities_of_a_large_background_can_be_left_out() -> None:
+    probabilities = np.full((10, 100), 0.02)
+    probabilities[0, :10] = 0.9
+    mask = probabilities > 0.5
+    assert expected_dice(probabilities, mask) == pytest.approx(18 / (9 + 0.02 * 990 + 10))
+    assert expected_dice(probabilities, mask, least=0.1) == pytest.approx(18 / 19)
+    assert math.isnan(expected_dice(probabilities, np.zeros_like(mask), mask, least=0.95))
+
+
 def test_pixels_that_do_not_count_do_not_count() -> None:
     rng = np.random.default_rng(1)
     probabilities, counted = rng.random((9, 9)), rng.random((9, 9)) > 0.4

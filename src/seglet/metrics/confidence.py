@@ -37,13 +37,18 @@ class RankCorrelation(Config):
 
 
 def expected_dice(
-    probabilities: NDArray[np.floating], mask: NDArray[np.bool_], counted: NDArray[np.bool_] | None = None
+    probabilities: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    counted: NDArray[np.bool_] | None = None,
+    least: float = 0.0,
 ) -> float:
     """Dice that a mask may be expected to have, were its probabilities calibrated.
 
     With p the probability that a pixel is foreground, the mask holds sum(p over the mask) true pixels, and
     there are sum(p) in all: 2 sum(p over the mask) / (sum(p) + size of the mask). It is the ratio of expected
     counts, which large objects come close to; where probabilities are too sure of themselves, it is too high.
+    Of a large background, probabilities that are a little too large add up to many pixels that nothing has
+    missed: `least` leaves them out.
 
     Parameters
     ----------
@@ -53,6 +58,8 @@ def expected_dice(
         Where that class was predicted.
     counted : ([z,] y, x) bool array, optional
         The only pixels that count.
+    least : float
+        Smaller probabilities are taken for 0.
 
     Returns
     -------
@@ -72,9 +79,10 @@ def expected_dice(
     _require_same_shape([probabilities, mask] if counted is None else [probabilities, mask, counted])
     if counted is not None:
         probabilities, mask = probabilities[counted], mask[counted]
-    true = float(probabilities.sum(dtype=np.float64))
+    present = probabilities >= least
+    true = float(probabilities[present].sum(dtype=np.float64))
     n_found = int(np.count_nonzero(mask))
-    true_found = float(probabilities[mask].sum(dtype=np.float64))
+    true_found = float(probabilities[mask & present].sum(dtype=np.float64))
     return 2 * true_found / (true + n_found) if true + n_found else math.nan
 
 
