@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seglet.core.errors import ConfigError, EngineError, ModelError
+from seglet.core.errors import ConfigError, EngineError
 from seglet.model import PredictConfig
 from seglet.prediction.engines.cache import folder_of, read_trials, write_trials
 from seglet.prediction.engines.choice import AutoEngine, CheckedEngine, available, engine_for, fastest, tried
@@ -47,7 +47,7 @@ def test_the_engine_that_was_asked_for(make_model, windows) -> None:  # type: ig
     [
         ("tensorrt", "fp32", "tensorrt"),
         ("onnx", "bf16", "bf16 with the engine onnx"),
-        ("torch", "int8", "int8 with the engine torch"),
+        ("torch", "int8", "int8"),
         ("openvino", "half", "half"),
     ],
 )
@@ -65,11 +65,6 @@ def test_the_models_own_settings(make_model) -> None:  # type: ignore[no-untyped
     said = PredictConfig(precision="fp32")
     asks = type(model)(model.network, model.card.model_copy(update={"predict": said}))
     assert isinstance(engine_for(asks), TorchEngine)
-
-
-def test_8_bits_want_a_quantized_model(make_model, windows) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ModelError, match="quantize"):
-        engine_for(make_model(), precision="int8").run(windows)
 
 
 def test_an_engine_that_differs_is_refused_with_the_figure(make_model, windows, monkeypatch) -> None:  # type: ignore[no-untyped-def]
