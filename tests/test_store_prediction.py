@@ -235,8 +235,8 @@ def test_objects_are_the_same_across_blocks_as_in_one_piece(
         planes[(slice(None), *region.slices)] = said
 
     predict_planes(open_image(as_file(source)), loaded, TorchEngine(loaded), keep)
-    monkeypatch.setattr("seglet.io.axes.chunk_shape", lambda extent, side=0: (1, 16, 16))
-    monkeypatch.setattr("seglet.io.zarr_store.chunk_shape", lambda extent, side=0: (1, 16, 16))
+    monkeypatch.setattr("seglet.io.axes.chunk_shape", lambda extent, side=0: (1, 40, 40))
+    monkeypatch.setattr("seglet.io.zarr_store.chunk_shape", lambda extent, side=0: (1, 40, 40))
     (path,) = pipeline.predict(tmp_path / "model", [source], tmp_path / "out")
     assert is_valid(path)
     found = read_mask(as_file(path / "labels/segmentation"))

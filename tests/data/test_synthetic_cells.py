@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from seglet.data.synthetic_cells import make_cells
+from seglet.data.synthetic_cells import make_cells, place_cells
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -19,6 +19,14 @@ def test_cells_are_whole_numbered_without_gaps_and_some_touch(seed: int) -> None
     assert np.bincount(objects.ravel()).min() >= 30
     assert ndimage.label(objects > 0)[1] < n_cells  # touching cells merge into one piece
     assert 0.08 < (objects > 0).mean() < 0.45
+
+
+def test_the_truth_alone_is_that_of_the_picture() -> None:
+    _, objects = make_cells((96, 128), np.random.default_rng(7))
+    alone, depth = place_cells((96, 128), np.random.default_rng(7))
+    np.testing.assert_array_equal(alone, objects)
+    assert ((depth > 0) <= (objects > 0)).all()
+    assert 0.9 < depth.max() <= 1
 
 
 def test_a_global_threshold_finds_most_but_not_all() -> None:

@@ -1,8 +1,9 @@
 """Smooth noise and spots."""
 
 import numpy as np
+import pytest
 
-from seglet.data.synthetic_light import bump, clouds, distance
+from seglet.data.synthetic_light import add_bump, bump, clouds, distance
 
 
 def test_clouds_are_centered_and_smooth_at_their_scale() -> None:
@@ -24,3 +25,12 @@ def test_distance_and_bump_by_hand() -> None:
     spot = bump((5, 6), (1, 2), 2.0)
     assert spot[1, 2] == 1
     np.testing.assert_allclose(spot[1, 4], np.exp(-0.5))
+
+
+@pytest.mark.parametrize("place", [(50.3, 90.8), (0.0, 119.5), (99.9, 0.2)])
+@pytest.mark.parametrize("spread", [0.8, 5.0, 40.0])
+def test_added_bump_is_the_whole_bump_to_the_last_bit(place: tuple[float, float], spread: float) -> None:
+    picture = 0.01 + np.random.default_rng(0).random((100, 120))
+    expected = picture + 0.3 * bump((100, 120), place, spread)
+    add_bump(picture, place, spread, 0.3)
+    np.testing.assert_array_equal(picture, expected)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,14 @@ TINY_VOLUMES = (
 )
 
 
+@cache
 def blobs(seed: int, side: int = SIDE) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Bright balls in noise."""
+    """Bright balls in noise; must not be changed."""
     rng = np.random.default_rng(seed)
-    places = np.stack(np.meshgrid(*[np.arange(side)] * 3, indexing="ij"), -1).astype(np.float32)
+    z, y, x = np.ogrid[:side, :side, :side]
     mask = np.zeros((side,) * 3, bool)
-    for center in rng.integers(16, side - 16, (10, 3)):
-        mask |= ((places - center) ** 2).sum(axis=-1) < 144
+    for cz, cy, cx in rng.integers(16, side - 16, (10, 3)):
+        mask |= (z - cz) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 < 144
     pixels = rng.normal(300, 30, mask.shape) + 400 * mask
     return pixels.clip(0).astype(np.uint16), mask.astype(np.uint8)
 
@@ -109,16 +111,22 @@ def write_slide(path: Path, pixels: NDArray[np.uint8]) -> None:
             hdf5.write(path, Image(pixels[None]))
 
 
+@cache
+def slide(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Cells and their mask, a flat image of several windows; must not be changed."""
+    pixels, objects = make_cells((1200, 1300), np.random.default_rng(number))
+    light = pixels.astype(np.float32)
+    light = 255 * (light - light.min()) / np.ptp(light)
+    return light.astype(np.uint8), (objects > 0).astype(np.uint8)
+
+
 def write_slides(root: Path, suffix: str) -> Path:
     """Three flat images of several windows each."""
     (root / "images").mkdir()
     (root / "labels").mkdir()
     for number in range(3):
-        pixels, objects = make_cells((1200, 1300), np.random.default_rng(number))
-        light = pixels.astype(np.float32)
-        light = (255 * (light - light.min()) / np.ptp(light)).astype(np.uint8)
-        write_slide(root / f"images/{number}{suffix}", light)
-        write_slide(root / f"labels/{number}{suffix}", (objects > 0).astype(np.uint8))
+        for folder, pixels in zip(("images", "labels"), slide(number), strict=True):
+            write_slide(root / folder / f"{number}{suffix}", pixels)
     return root
 
 

@@ -83,14 +83,13 @@ def perturbed(objects: np.ndarray, seed: int) -> np.ndarray:
 
 def ious_by_two_loops(truth: np.ndarray, predicted: np.ndarray) -> list[list[tuple[int, int]]]:
     """Intersection and union of every true object (row) with every predicted one (column)."""
-    columns = [predicted == number for number in np.unique(predicted) if number]
+    columns = {number: np.count_nonzero(predicted == number) for number in np.unique(predicted) if number}
     table = []
     for number in np.unique(truth):
         if number:
-            own = truth == number
-            table.append(
-                [(np.count_nonzero(own & other), np.count_nonzero(own | other)) for other in columns]
-            )
+            inside = predicted[truth == number]
+            row = [(np.count_nonzero(inside == other), size) for other, size in columns.items()]
+            table.append([(both, len(inside) + size - both) for both, size in row])
     return table
 
 

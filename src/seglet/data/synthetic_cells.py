@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seglet.data.synthetic_light import Floats, bump, clouds
+from seglet.data.synthetic_light import Floats, add_bump, clouds
 
 CellStyle = Literal["fluorescence", "phase"]
 
@@ -37,7 +37,7 @@ def make_cells(
     objects : (y, x) int32 array
         Cell number per pixel, 0 the background; every cell is one connected piece.
     """
-    objects, depth = _place_cells(shape, rng)
+    objects, depth = place_cells(shape, rng)
     light = _glow(objects, depth, rng) if style == "fluorescence" else _refract(objects, depth, rng)
     photons = rng.poisson(np.clip(light, 0, None) * 160) / 160 + rng.normal(0, 0.012, shape)
     if bits == 8:
@@ -45,8 +45,23 @@ def make_cells(
     return np.clip(photons * 3290, 0, 4095).astype(np.uint16), objects
 
 
-def _place_cells(shape: tuple[int, int], rng: np.random.Generator) -> tuple[NDArray[np.int32], Floats]:
-    """Number the cells; give the depth in them too, 0 on the rim and outside, 1 at the center."""
+def place_cells(shape: tuple[int, int], rng: np.random.Generator) -> tuple[NDArray[np.int32], Floats]:
+    """Draw only the truth of what `make_cells` draws of the same chance.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (y, x).
+    rng : numpy.random.Generator
+        All chance.
+
+    Returns
+    -------
+    objects : (y, x) int32 array
+        Cell number per pixel, 0 the background.
+    depth : (y, x) float array
+        Depth in the cells: 0 on the rim and outside, 1 at the center.
+    """
     nearest = np.full(shape, np.inf)  # radial place of a pixel in the cell that owns it; 1 is the rim
     objects = np.zeros(shape, np.int32)
     for number, (cy, cx, radius) in enumerate(_scatter(shape, rng), start=1):
@@ -62,26 +77,28 @@ def _place_cells(shape: tuple[int, int], rng: np.random.Generator) -> tuple[NDAr
     return objects, np.where(objects > 0, 1 - np.minimum(nearest, 1), 0.0)
 
 
-def _scatter(shape: tuple[int, int], rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Scatter (y, x, radius), about half of them beside an earlier cell, so that they touch."""
-    cells: list[tuple[float, float, float]] = []
+def _scatter(shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+    """Scatter (y, x, radius), a row each, about half of them beside an earlier cell, so that they touch."""
     mean_radius = rng.uniform(8.5, 13.0)  # px
     wanted = rng.uniform(0.20, 0.36) * shape[0] * shape[1]  # px of area
-    for _ in range(int(8 * wanted / mean_radius**2)):
+    tries = int(8 * wanted / mean_radius**2)
+    cells, n = np.empty((tries, 3)), 0
+    for _ in range(tries):
         radius = mean_radius * rng.uniform(0.75, 1.25)
         y, x = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
-        if cells and rng.random() < 0.5:
-            mate, angle = cells[rng.integers(len(cells))], rng.uniform(0, 2 * np.pi)
+        if n and rng.random() < 0.5:
+            mate, angle = cells[rng.integers(n)], rng.uniform(0, 2 * np.pi)
             gap = (radius + mate[2]) * rng.uniform(0.82, 1.0)
             y, x = mate[0] + gap * np.sin(angle), mate[1] + gap * np.cos(angle)
-        if all(
-            (y - other[0]) ** 2 + (x - other[1]) ** 2 > (0.8 * (radius + other[2])) ** 2 for other in cells
-        ):
-            cells.append((y, x, radius))
+        others = cells[:n]
+        apart = (y - others[:, 0]) ** 2 + (x - others[:, 1]) ** 2
+        if (apart > (0.8 * (radius + others[:, 2])) ** 2).all():
+            cells[n] = y, x, radius
+            n += 1
             wanted -= np.pi * radius**2
         if wanted <= 0:
             break
-    return cells
+    return cells[:n]
 
 
 def _outline(angle: Floats, rng: np.random.Generator) -> Floats:
@@ -117,7 +134,8 @@ def _glow(objects: NDArray[np.int32], depth: Floats, rng: np.random.Generator) -
     light = ndimage.gaussian_filter(body, 1.0) + 0.10 * ndimage.gaussian_filter(body, 9.0)
     for _ in range(max(1, objects.size // 9000)):
         place = (rng.uniform(0, shape[0]), rng.uniform(0, shape[1]))
-        light += rng.uniform(0.05, 0.35) * bump(shape, place, rng.choice([0.8, 1.2, 5.0]))
+        height = rng.uniform(0.05, 0.35)
+        add_bump(light, place, rng.choice([0.8, 1.2, 5.0]), height)
     falloff = 1 + 0.2 * clouds(shape, (shape[0] / 2, shape[1] / 2), rng)
     return np.asarray((light + 0.07) * np.clip(falloff, 0.5, 1.5), float)
 
@@ -132,6 +150,7 @@ def _refract(objects: NDArray[np.int32], depth: Floats, rng: np.random.Generator
     light = 0.50 + 0.55 * halo - 0.16 * rim + 0.07 * grain + 0.05 * np.sqrt(depth)
     for _ in range(max(1, objects.size // 6000)):
         place = (rng.uniform(0, shape[0]), rng.uniform(0, shape[1]))
-        light -= rng.uniform(0.05, 0.2) * bump(shape, place, rng.uniform(0.8, 1.6))
+        drop = rng.uniform(0.05, 0.2)
+        add_bump(light, place, rng.uniform(0.8, 1.6), -drop)
     falloff = 1 + 0.12 * clouds(shape, (shape[0] / 2, shape[1] / 2), rng)
     return np.asarray(ndimage.gaussian_filter(light, 0.8) * np.clip(falloff, 0.5, 1.5), float)

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+FAR = 9.0  # standard deviations, where a Gaussian is 1e-18 of its height
+
 Floats = NDArray[np.float64]
 
 
@@ -29,6 +31,14 @@ def bump(shape: tuple[int, int], place: tuple[float, float], spread: float) -> F
     """Draw a Gaussian spot of height 1 at `place`."""
     y, x = (np.exp(-((np.arange(n) - p) ** 2) / (2 * spread**2)) for n, p in zip(shape, place, strict=True))
     return np.outer(y, x)
+
+
+def add_bump(picture: Floats, place: tuple[float, float], spread: float, height: float) -> None:
+    """Add a Gaussian spot to a picture, in place; only near `place`: far away it adds nothing to a float."""
+    sides = [slice(max(0, int(p - FAR * spread)), max(0, int(p + FAR * spread) + 1)) for p in place]
+    axes = zip(picture.shape, sides, place, strict=True)
+    y, x = (np.exp(-((np.arange(n)[side] - p) ** 2) / (2 * spread**2)) for n, side, p in axes)
+    picture[tuple(sides)] += height * np.outer(y, x)
 
 
 def distance(shape: tuple[int, int], place: tuple[float, float]) -> Floats:
