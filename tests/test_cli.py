@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from seglet import __version__, pipeline
@@ -186,6 +188,28 @@ def test_probabilities_are_written_on_demand(
 ) -> None:
     seglet("predict", trained[0], cells / "images/000.png", "-o", tmp_path, "--probabilities")
     assert {p.name for p in tmp_path.iterdir()} == {"000.png", "000_probabilities.tif"}
+
+
+def test_engines_write_the_same_masks_and_a_profile_says_where_time_went(
+    trained: tuple[Path, Result], cells: Path, tmp_path: Path
+) -> None:
+    image, written = cells / "images/000.png", []
+    for engine in ("torch", "openvino", "onnx"):
+        out = tmp_path / engine
+        result = seglet("predict", trained[0], image, "-o", out, "--engine", engine, "--precision", "fp32")
+        assert result.exit_code == 0, result.stderr
+        written.append(np.asarray(Image.open(out / "000.png")))
+    assert (written[0] == written[1]).mean() > 0.999
+    assert (written[0] == written[2]).mean() > 0.999
+    result = seglet("predict", trained[0], image, "-o", tmp_path / "again", "--engine", "tensorrt")
+    assert result.exit_code == 2
+    assert "torch, openvino, onnx" in " ".join(result.stderr.split())
+    told = seglet("predict", trained[0], image, "-o", tmp_path / "again", "--profile").stdout
+    assert all(part in told for part in ("network", "read", "preprocess", "blend", "write", "other"))
+    spent = document(seglet("predict", trained[0], image, "-o", tmp_path / "again", "--profile", "--json"))[
+        "profile"
+    ]
+    assert sum(one["share"] for one in spent) == pytest.approx(1)
 
 
 def test_recipes_are_listed_and_printed() -> None:

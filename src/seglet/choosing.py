@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seglet.core.events import Event, Tell
 from seglet.core.grid import Cover
 from seglet.core.image import IGNORE, Sample
+from seglet.core.profile import timed
 from seglet.data.crops import Crop, Piece
 from seglet.metrics.curves import best_threshold
 from seglet.metrics.instances import dsb_score, overlaps, seg_scores
@@ -55,6 +56,7 @@ class Looked:
     objects: Example | None
 
 
+@timed("choose")
 def choose_outputs(
     model: Model,
     seen: Sequence[Piece],

@@ -17,8 +17,17 @@ from seglet.cli_tune import tune
 from seglet.console import door as _door
 from seglet.console import print_json, print_line, print_table
 from seglet.core.errors import TrainingError
-from seglet.options import AsJson, Data, Engine, Precision, Protocol, RecipeName, Settings
-from seglet.printing import print_finding, print_repairs, print_scores, scored_on_words, scores_document
+from seglet.core.profile import profiling
+from seglet.options import AsJson, Data, Engine, Precision, Protocol, RecipeName, Settings, WithProfile
+from seglet.printing import (
+    print_finding,
+    print_profile,
+    print_repairs,
+    print_scores,
+    profile_document,
+    scored_on_words,
+    scores_document,
+)
 
 app = typer.Typer(
     help="A few annotated biomedical images in; a segmentation model one can trust out.",
@@ -117,17 +126,19 @@ def predict(
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write probabilities too.")] = False,
     engine: Engine = None,
     precision: Precision = None,
+    profile: WithProfile = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict masks of any images, at their own size."""
     from seglet import pipeline
 
-    with _door(as_json) as tell:
+    with _door(as_json) as tell, profiling() as spent:
         written = pipeline.predict(run, images, out, probabilities, tell, engine=engine, precision=precision)
     if as_json:
-        print_json({"masks": [str(path) for path in written]})
-    else:
-        print_line(f"{len(written)} masks in {out}")
+        print_json({"masks": [str(path) for path in written]} | profile_document(spent if profile else []))
+        return
+    print_line(f"{len(written)} masks in {out}")
+    print_profile(spent if profile else [])
 
 
 @app.command()

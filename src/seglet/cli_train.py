@@ -8,10 +8,18 @@ import typer
 
 from seglet.console import door, print_json, print_line, print_table, print_text, show_figure
 from seglet.core.errors import ConfigError
-from seglet.options import AsJson, Data, RecipeName, Settings
-from seglet.printing import print_scores, scored_on_words, scores_document
+from seglet.core.profile import profiling
+from seglet.options import AsJson, Data, RecipeName, Settings, WithProfile
+from seglet.printing import (
+    print_profile,
+    print_scores,
+    profile_document,
+    scored_on_words,
+    scores_document,
+)
 
 if TYPE_CHECKING:
+    from seglet.core.profile import Spent
     from seglet.pipeline import Trained
     from seglet.run import Run
     from seglet.seeds import Seeds
@@ -36,6 +44,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
     ] = False,
+    profile: WithProfile = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model, score it on images it has not seen, and write a report."""
@@ -43,7 +52,7 @@ def train(
     from seglet.training.clock import Budget, process_began
     from seglet.training.settings import seconds
 
-    with door(as_json) as tell:
+    with door(as_json) as tell, profiling() as spent:
         if resume and recipe != "auto":
             raise ConfigError(
                 "--recipe",
@@ -59,25 +68,28 @@ def train(
             timed = [] if budget is None else pipeline.time_settings(budget)
             found = pipeline.train_seeds(data, out, seeds, recipe, [*timed, *said], resume, tell)
     if seeds is None:
-        _tell_trained(trained, as_json)
+        _tell_trained(trained, as_json, spent if profile else [])
     else:
         _tell_seeds(found, out, as_json)
+        print_profile(spent if profile and not as_json else [])
 
 
-def _tell_trained(trained: "Trained", as_json: bool) -> None:
+def _tell_trained(trained: "Trained", as_json: bool, spent: "Sequence[Spent]") -> None:
     if as_json:
         places = {
             "model": trained.run.model,
             "report": trained.run.report,
             "predictions": trained.run.predictions,
         }
-        print_json(scores_document(trained.scores) | {k: str(v) for k, v in places.items()})
+        paths = {name: str(path) for name, path in places.items()}
+        print_json(scores_document(trained.scores) | paths | profile_document(spent))
         return
     print_scores(trained.scores, scored_on_words(trained.scores, trained.scored_on))
     _warn_of_few_steps([trained.run])
     print_line(f"Model:  {trained.run.model}")
     print_line(f"Masks:  {trained.run.predictions}")
     print_line(f"Report: {trained.run.report}")
+    print_profile(spent)
 
 
 def _warn_of_few_steps(runs: Sequence["Run"]) -> None:

@@ -21,3 +21,4 @@ Engine = Annotated[
 Precision = Annotated[
     str | None, typer.Option(help="Its arithmetic: auto, fp32, bf16, fp16.", show_default="auto")
 ]
+WithProfile = Annotated[bool, typer.Option("--profile", help="Say where the time went.")]

@@ -10,6 +10,7 @@ import numpy as np
 from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample, StoredSample
+from seglet.core.profile import timed
 from seglet.data.cases import Case, Dataset
 from seglet.data.crops import Crop, Piece
 from seglet.data.datasets import open_dataset
@@ -122,6 +123,7 @@ class Planned:
         )
 
 
+@timed("read and plan")
 def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = None) -> Planned:
     """Find, examine, split, read and plan.
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from seglet.console import print_line, print_table, print_text, show_figure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from seglet.core.profile import Spent
     from seglet.data.findings import Finding
     from seglet.data.repair import RepairLog
     from seglet.metrics.scores import Scores
@@ -49,6 +52,18 @@ def _print_files(files: tuple[str, ...], most: int = 10) -> None:
         print_line(f"           {name}")
     if len(files) > most:
         print_line(f"           … and {len(files) - most} more")
+
+
+def print_profile(spent: "Sequence[Spent]") -> None:
+    """Where the time went; nothing where nobody asked."""
+    if spent:
+        rows: list[tuple[str, ...]] = [(one.part, f"{one.seconds:.2f}", f"{one.share:.0%}") for one in spent]
+        print_table("Where the time went", ("part", "seconds", "share"), rows)
+
+
+def profile_document(spent: "Sequence[Spent]") -> dict[str, Any]:
+    """The same for JSON; nothing where nobody asked."""
+    return {"profile": [one.model_dump() for one in spent]} if spent else {}
 
 
 def scores_document(scores: "Scores") -> dict[str, Any]:

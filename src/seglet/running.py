@@ -10,6 +10,7 @@ from seglet.choosing import choose_outputs, pieces_to_choose_on
 from seglet.core.errors import TrainingError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Sample
+from seglet.core.profile import timed
 from seglet.data.cases import Case
 from seglet.data.crops import Crop, Piece, images_of
 from seglet.data.fitting import Frame
@@ -121,7 +122,8 @@ def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None)
 
     protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
     names, images = planned.labels.names, images_of(planned.pieces(planned.scored_cases))
-    scores = evaluate(written(), names, protocol, threshold, images=images)
+    with timed("score"):
+        scores = evaluate(written(), names, protocol, threshold, images=images)
     write_scores(scores, run.folder)
     write_run_report(run, planned, scores, kept)
     return scores
@@ -132,6 +134,7 @@ def _flat_objects(predicted: Prediction) -> Objects | None:
     return predicted.objects if predicted.labels.ndim == 2 else None
 
 
+@timed("report")
 def write_run_report(run: Run, planned: Planned, scores: Scores, predictions: Sequence[Prediction]) -> Path:
     """Write the page of a run whose scores and masks are known."""
     told = run.fold(1) if planned.folds else run  # folds are trained alike: the first stands for all

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import Sample
+from seglet.core.profile import timed
 from seglet.data.crops import Crop, Piece, read_piece
 from seglet.metrics.evaluate import Prediction
 from seglet.model import Model, ModelCard
@@ -72,6 +73,7 @@ def _predicted_shape(piece: Piece, card: ModelCard) -> tuple[int, ...]:
     return slices + tuple(shape[axis] for axis in axes)
 
 
+@timed("decide")
 def _as_prediction(sample: Sample, planes: NDArray[np.float32], model: Model) -> Prediction:
     if sample.fov is not None:
         planes[:, ~sample.fov] = 0  # class 0 wins there, by threshold and by argmax alike

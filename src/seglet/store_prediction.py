@@ -16,6 +16,7 @@ from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Tell, quiet
 from seglet.core.grid import Region
 from seglet.core.image import StoredImage
+from seglet.core.profile import timed
 from seglet.data.cases import Case
 from seglet.data.channels import open_case
 from seglet.data.masks import encode
@@ -135,7 +136,8 @@ def _put_labels(path: Path, case: Case, model: Model, engine: Engine, tell: Tell
         def write(region: Region, indexes: NDArray[np.uint8]) -> None:
             values = encode(indexes, written)
             if values.any():  # what is never written is 0
-                canvas[region.slices] = values
+                with timed("write"):
+                    canvas[region.slices] = values
 
         if not _is_whole(model):
             predict_blocks(open_case(case), model, engine, write, tell)
@@ -168,11 +170,13 @@ def _put_objects(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
                 predict_raw(stored.load(), model, engine, tell),
             )
         store = Store(lambda region: planes[(slice(None), *region.slices)], numbers, numbers.chunks)
-        decode_blocks(store, model.card.decoding, tell)
-        for box in blocks(stored.shape, canvas.chunks):
-            found = numbers[box]
-            if found.any():
-                canvas[box] = found.astype(np.uint32)
+        with timed("decide"):
+            decode_blocks(store, model.card.decoding, tell)
+        with timed("write"):
+            for box in blocks(stored.shape, canvas.chunks):
+                found = numbers[box]
+                if found.any():
+                    canvas[box] = found.astype(np.uint32)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import DatasetError
 from seglet.core.image import Encoding, LabelClass, Labels
+from seglet.core.profile import timed
 from seglet.data.cases import Case, find_cases
 from seglet.data.datasets import open_dataset
 from seglet.data.fitting import Frame, read_fitting
@@ -110,6 +111,7 @@ def mask_places(images: Sequence[Path | str], out: Path, channels: Layout | None
     return places
 
 
+@timed("write")
 def write_prediction(
     path: Path, predicted: Prediction, labels: Labels, case: Case | None, *, probabilities: bool
 ) -> Path:

@@ -36,13 +36,13 @@ def test_score_is_the_mean_of_what_was_chosen(of_distances: Fitted) -> None:
 
 def test_touching_cells_are_told_apart_by_their_distances(of_distances: Fitted) -> None:
     assert of_distances.config.method == "distance"
-    assert set(of_distances.by_method) == {"components", "probability", "depth", "waist", "distance"}
+    assert set(of_distances.by_method) == {"components", "probability", "waist", "distance"}
     assert of_distances.score > of_distances.by_method["components"] + 0.2
 
 
 def test_interior_is_tried_where_there_are_borders() -> None:
     found = fit_decoding(_examples(3), DecodingConfig(), _dsb)
-    assert set(found.by_method) == {"components", "probability", "depth", "waist", "interior"}
+    assert set(found.by_method) == {"components", "probability", "waist", "interior"}
     assert found.config.method == "interior"
 
 

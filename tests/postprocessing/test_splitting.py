@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import label
 
 from seglet.core.errors import ConfigError, GeometryError
 from seglet.core.grid import Region
@@ -108,3 +109,12 @@ def test_a_waist_parts_small_and_large_objects_alike(size: int) -> None:
     assert n == 2, "narrow to less than 0.7 of their depth where they meet"
     assert split(pair, planes, waist.model_copy(update={"seed_threshold": 0.3}))[1] == 1
     assert split(discs[0], planes, waist)[1] == 1
+
+
+def test_bands_that_grow_no_narrower_belong_to_what_they_hang_on() -> None:
+    yy, xx = np.mgrid[:48, :48]
+    away = np.hypot(yy - 24, xx - 24)
+    own = (away < 8) | (away < 18) & ((yy + xx) % 11 != 0)  # slanted bands, joined by a disc
+    assert label(own)[1] == 1
+    _, n = split(own, own[None].astype(np.float32), DecodingConfig(method="waist", smoothing=0))
+    assert n == 1

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import DatasetError, GeometryError
 from seglet.core.events import Tell, quiet
 from seglet.core.image import IGNORE, Labels, Sample
+from seglet.core.profile import timed
 from seglet.data.cases import Case
 from seglet.data.channels import read_case_image
 from seglet.data.fitting import Frame, frame_of, read_fitting
@@ -18,6 +19,7 @@ from seglet.data.survey import is_color
 from seglet.io.sources import File
 
 
+@timed("read")
 def read_sample(case: Case, labels: Labels | None) -> Sample:
     """Read all files of one case.
 

@@ -83,7 +83,8 @@ def fit_decoding(
 
     One setting after the other: of components, then of each other method from there on, then the best
     method's again; of equally good ones the simpler method, and what is nearer to where it started. Always
-    the same for the same images. Decodes all images at most 64 times.
+    the same for the same images. Decodes all images at most 64 times. Seeds by ``depth`` are tried only where
+    the base says so: a ratio, as ``waist`` has it, fits the sizes of other images better than pixels do.
 
     Parameters
     ----------
@@ -111,7 +112,8 @@ def fit_decoding(
             remedy="Label objects in a validation image, or say decoding.method.",
         )
     search = _Search(examples, score, has_time)
-    methods = methods_for(len(examples[0].planes)) if base.method is None else (base.method,)
+    every = methods_for(len(examples[0].planes))
+    methods = tuple(m for m in every if m != "depth") if base.method is None else (base.method,)
     sizes = _small_sizes(examples)
     found = search.best(base.model_copy(update={"method": methods[0]}), threshold=THRESHOLDS)
     found = search.best(found, min_size=sizes, max_hole=sizes[-1:])

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, gaussian_filter, label
+from scipy.ndimage import distance_transform_edt, gaussian_filter, generate_binary_structure, label
 from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import watershed
 
@@ -129,7 +129,10 @@ def _peaks(height: Planes, own: NDArray[np.bool_], config: DecodingConfig) -> ND
     if label(every)[1] <= 1:  # as most components have it, which saves the reconstruction
         return np.asarray(every, np.bool_)
     lowered = depths + np.log(max(config.seeds_above, SHALLOWEST))
-    return np.asarray(local_maxima(reconstruction(lowered, depths), connectivity=1), np.bool_)
+    sides = generate_binary_structure(own.ndim, 1)  # peaks that share a corner alone are two
+    return np.asarray(
+        local_maxima(reconstruction(lowered, depths, footprint=sides), connectivity=1), np.bool_
+    )
 
 
 def _depth(own: NDArray[np.bool_]) -> NDArray[np.float32]:

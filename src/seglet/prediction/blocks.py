@@ -13,6 +13,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.core.grid import Region, read_beyond
 from seglet.core.image import Image, StoredImage
 from seglet.core.orientation import upright
+from seglet.core.profile import timed
 from seglet.core.tiling import Stripe
 from seglet.core.valid import ValidAxis
 from seglet.model import Model, ModelCard
@@ -178,7 +179,8 @@ def _predict_block(
     stored: StoredImage, block: Region, record: NormalizationRecord, model: Model, engine: Engine
 ) -> NDArray[np.float32]:
     """What the network says of all of a block, its margin too, (planes, [z,] y, x)."""
-    pixels = read_beyond(lambda inside: stored.read(inside.slices), block, stored.shape)
+    with timed("read"):
+        pixels = read_beyond(lambda inside: stored.read(inside.slices), block, stored.shape)
     if not np.isfinite(pixels).all():
         raise FormatError(
             "image",
@@ -186,11 +188,13 @@ def _predict_block(
             expected="numbers",
             remedy="Export the image again, or replace these values.",
         )
-    part = Image(normalize_part(pixels, record), stored.spacing, stored.unit, (), stored.direction)
-    prepared = preprocess_image(part, _without_normalization(model.card.plan))
+    with timed("preprocess"):
+        part = Image(normalize_part(pixels, record), stored.spacing, stored.unit, (), stored.direction)
+        prepared = preprocess_image(part, _without_normalization(model.card.plan))
     tiling = _within_block(model.card, prepared.shape[1:])
     predicted = predict_prepared(prepared, model.card, engine, tiling)
-    return restore(_with_surround(predicted, prepared.shape[1:]), part, model.card.plan)
+    with timed("restore"):
+        return restore(_with_surround(predicted, prepared.shape[1:]), part, model.card.plan)
 
 
 def _within_block(card: ModelCard, shape: tuple[int, ...]) -> Tiling:

@@ -12,6 +12,7 @@ from seglet.core.errors import FormatError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.grid import Region, read_mirrored
 from seglet.core.image import Image
+from seglet.core.profile import timed
 from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
 from seglet.prediction.engines.engine import Engine
@@ -66,9 +67,11 @@ def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) 
             remedy="Export the image again, or replace these values.",
         )
     card = model.card
-    pixels = preprocess_image(image, card.plan)
+    with timed("preprocess"):
+        pixels = preprocess_image(image, card.plan)
     raw = predict_prepared(pixels, card, engine, tiling_of(card), tell)
-    return calibrated(restore(raw, image, card.plan), card)
+    with timed("restore"):
+        return calibrated(restore(raw, image, card.plan), card)
 
 
 def predict_prepared(
@@ -79,11 +82,12 @@ def predict_prepared(
     The mean over as many turned versions as the model's settings say; one after the other, so that they take
     no more memory than two.
     """
-    total = _predict_upright(pixels, card, engine, tiling, tell)
-    for turn in turns(pixels.shape[1:], card):
-        total += turn.back(_predict_upright(turn.there(pixels), card, engine, tiling, tell))
-    total /= card.predict.rotations
-    return total
+    with timed("blend"):
+        total = _predict_upright(pixels, card, engine, tiling, tell)
+        for turn in turns(pixels.shape[1:], card):
+            total += turn.back(_predict_upright(turn.there(pixels), card, engine, tiling, tell))
+        total /= card.predict.rotations
+        return total
 
 
 def _predict_upright(
@@ -124,7 +128,8 @@ def predict_windows(
     for done in range(0, total, at_once):
         chosen = list(islice(windows, at_once))
         cut = [read_mirrored(images[i], region_of(place).shifted(tiling.surround)) for i, place in chosen]
-        planes = engine.run(np.stack(cut))
+        with timed("network"):
+            planes = engine.run(np.stack(cut))
         if blended is None:
             blended = np.zeros((len(images), planes.shape[1], *shape), np.float32)
         for (number, place), patch in zip(chosen, planes, strict=True):

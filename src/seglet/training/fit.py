@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from seglet.core.errors import MissingExtra, TrainingError
 from seglet.core.events import Event, Tell, quiet
+from seglet.core.profile import timed
 from seglet.core.storage import speaking_of
 from seglet.losses.combined import CombinedLoss, LossConfig
 from seglet.model import Model, ModelCard
@@ -70,6 +71,7 @@ class Outcome:
     interrupted: str | None
 
 
+@timed("network")
 def fit(
     model: Model,
     train: Sequence[Prepared | PatchSource],

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
+from seglet.core.profile import timed
 from seglet.losses.combined import CombinedLoss
 from seglet.networks.hardware import channels_last
 from seglet.networks.residual_unet import ResidualUNet
@@ -56,7 +57,8 @@ class SegmentationModule(LightningModule):
         The number is that of the batch in its step, 0 where gradients are not accumulated.
         """
         if isinstance(batch, int):
-            return self._batches.batch(self.global_step * self.config.accumulate + batch)
+            with timed("augment"):
+                return self._batches.batch(self.global_step * self.config.accumulate + batch)
         images, labels, weights = (t.to(device) for t in (batch.images, batch.labels, batch.weights))
         return Batch(images, labels, weights, None if batch.distances is None else batch.distances.to(device))
 

@@ -1,3 +1,5 @@
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +64,16 @@ def test_a_graph_comes_back_from_disk(make_model, tmp_path: Path) -> None:  # ty
         OpenVinoEngine(each, model.card, "fp32").run(windows(1, 1, 16, 16)) for each in (graph, back)
     )
     np.testing.assert_array_equal(one, other)
+
+
+def test_signals_are_heeded_after_many_sizes(make_model) -> None:  # type: ignore[no-untyped-def]
+    model = make_model()
+    engine = OpenVinoEngine(graph_of(model, (1, 1, 16, 16)), model.card, "fp32")
+    for n in range(1, MOST_SHAPES + 3):
+        engine.run(windows(n, 1, 16, 16))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)

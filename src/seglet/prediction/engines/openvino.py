@@ -1,6 +1,7 @@
 """Runs a network by OpenVINO on the CPU."""
 
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,7 +71,7 @@ class OpenVinoEngine(NetworkEngine):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        compiled = _openvino().Core().compile_model(graph, "CPU", settings)
+        compiled = _core().compile_model(graph, "CPU", settings)
         self._compiled[shape] = compiled.create_infer_request()
         return self._compiled[shape]
 
@@ -114,13 +115,19 @@ def read_graph(folder: Path) -> "openvino.Model":
     RuntimeError
         OpenVINO's own, if the files are damaged.
     """
-    graph: openvino.Model = _openvino().Core().read_model(folder / GRAPH)
+    graph: openvino.Model = _core().read_model(folder / GRAPH)
     return graph
 
 
 def has_bf16() -> bool:
     """Whether this CPU computes in bfloat16 itself."""
-    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@cache
+def _core() -> Any:
+    """One for the process: each that is let go takes the stack along on which signals would be handled."""
+    return _openvino().Core()
 
 
 def _openvino() -> Any:
