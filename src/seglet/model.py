@@ -19,13 +19,13 @@ from seglet.core.image import Labels
 from seglet.core.storage import whole_folder
 from seglet.data.layouts import Layout
 from seglet.networks.ensemble import Ensemble
-from seglet.networks.hardware import PrecisionChoice
 from seglet.networks.registry import NetworkConfig, make_network
 from seglet.patches.targets import TargetConfig
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.preprocessing.plan import Plan
 
 EngineName = Literal["auto", "torch", "openvino", "onnx"]
+EnginePrecision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 FORMAT_VERSION = 1
 WEIGHTS, CARD = "weights.safetensors", "model.yaml"
@@ -58,8 +58,8 @@ class PredictConfig(Config):
         ``onnx``); ``auto`` takes the fastest, as it was measured on this machine, where no precision is
         said. GPUs run ``torch``.
     precision : str
-        ``fp32``, ``bf16`` or ``fp16`` (of GPUs); ``auto`` takes what is fastest. Where results are to be
-        repeated to the last digit, say engine and precision.
+        ``fp32``, ``bf16``, ``fp16`` (of GPUs), or ``int8`` of a model that was quantized; ``auto`` takes
+        what is fastest. Where results are to be repeated to the last digit, say engine and precision.
     """
 
     window: Annotated[int, Field(gt=0)] | None = None
@@ -69,7 +69,7 @@ class PredictConfig(Config):
     rotations: Annotated[int, Field(ge=1)] = 1
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     engine: EngineName = "auto"
-    precision: PrecisionChoice = "auto"
+    precision: EnginePrecision = "auto"
 
     @model_validator(mode="after")
     def _window_has_core(self) -> Self:

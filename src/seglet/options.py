@@ -19,6 +19,6 @@ Engine = Annotated[
     typer.Option(help="What runs the network: auto, torch, openvino, onnx.", show_default="auto"),
 ]
 Precision = Annotated[
-    str | None, typer.Option(help="Its arithmetic: auto, fp32, bf16, fp16.", show_default="auto")
+    str | None, typer.Option(help="Its arithmetic: auto, fp32, bf16, fp16, int8.", show_default="auto")
 ]
 WithProfile = Annotated[bool, typer.Option("--profile", help="Say where the time went.")]

@@ -7,23 +7,23 @@ from typing import TypeVar, get_args
 
 from seglet.core.errors import ConfigError, EngineError, SegletError
 from seglet.core.events import Event, Tell, quiet
-from seglet.model import EngineName, Model
-from seglet.networks.hardware import PrecisionChoice, best_device, has_bf16
+from seglet.model import EngineName, EnginePrecision, Model
+from seglet.networks.hardware import best_device, has_bf16
 from seglet.prediction.engines import openvino
 from seglet.prediction.engines.cache import read_trials, write_trials
 from seglet.prediction.engines.engine import Engine, NetworkEngine, Windows
-from seglet.prediction.engines.making import CPU, Choice, make_engine
+from seglet.prediction.engines.making import CPU, Choice, int8_folder, make_engine
 from seglet.prediction.engines.pytorch import TorchEngine
-from seglet.prediction.engines.trial import LEAST_DICE, Trial, try_engine
+from seglet.prediction.engines.trial import Trial, try_engine
 
 Word = TypeVar("Word", bound=str)
 
 PATIENCE_S = 6.0  # of PyTorch, before other engines are tried: about what that takes
 MOST_WINDOWS = 2  # that engines are tried on
 WORTHWHILE = 1.1  # another engine must be this much faster than PyTorch
-PRECISIONS: dict[EngineName, tuple[PrecisionChoice, ...]] = {
+PRECISIONS: dict[EngineName, tuple[EnginePrecision, ...]] = {
     "torch": ("fp32", "bf16", "fp16"),
-    "openvino": ("fp32", "bf16"),
+    "openvino": ("fp32", "bf16", "int8"),
     "onnx": ("fp32",),
 }
 
@@ -52,11 +52,11 @@ def engine_for(
     """
     said = model.card.predict
     name = _one_of("predict.engine", engine or said.engine, get_args(EngineName))
-    kind = _one_of("predict.precision", precision or said.precision, get_args(PrecisionChoice))
+    kind = _one_of("predict.precision", precision or said.precision, get_args(EnginePrecision))
     if name == "auto" and kind == "auto" and best_device().type == "cpu":
         return AutoEngine(model, tell)
     if name == "auto":
-        name = "torch"
+        name = "openvino" if kind == "int8" else "torch"
     if kind != "auto" and kind not in PRECISIONS[name]:
         raise ConfigError(
             "predict.precision",
@@ -64,7 +64,7 @@ def engine_for(
             expected=f"auto or one of {', '.join(PRECISIONS[name])}",
             remedy="Choose another precision, or another engine.",
         )
-    if name == "torch":
+    if name == "torch" and kind != "int8":
         return TorchEngine(model, kind)
     if kind == "auto":
         kind = "bf16" if name == "openvino" and openvino.has_bf16() else "fp32"
@@ -95,6 +95,8 @@ class CheckedEngine:
         ------
         EngineError
             If the engine differs too much.
+        ModelError
+            If it is ``int8`` and the model is not quantized.
         MissingExtra
             If it is not installed.
         """
@@ -155,8 +157,10 @@ def available(model: Model) -> list[Choice]:
     if has_bf16(CPU):
         choices.append(("torch", "bf16"))
     if find_spec("openvino"):
-        kinds: list[PrecisionChoice] = ["bf16"] if openvino.has_bf16() else []
+        kinds: list[EnginePrecision] = ["bf16"] if openvino.has_bf16() else []
         kinds.append("fp32")
+        if int8_folder(model):
+            kinds.append("int8")
         choices += [("openvino", kind) for kind in kinds]
     if find_spec("onnxruntime") and find_spec("onnxscript"):
         choices.append(("onnx", "fp32"))
@@ -210,7 +214,7 @@ def _require_close(trial: Trial) -> None:
     raise EngineError(
         f"engine {trial.name}",
         found=f"masks whose Dice with those of PyTorch in float32 is {trial.dice:.4f}",
-        expected=f"at least {LEAST_DICE}",
+        expected=f"at least {trial.least_dice}",
         remedy="Predict with --engine torch, or with --precision fp32.",
     )
 

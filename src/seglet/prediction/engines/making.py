@@ -3,22 +3,25 @@
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from seglet.core.errors import ConfigError, StorageError
-from seglet.model import EngineName, Model
-from seglet.networks.hardware import PrecisionChoice
+from seglet.core.errors import ConfigError, ModelError, StorageError
+from seglet.model import EngineName, EnginePrecision, Model
 from seglet.prediction.engines import onnx, openvino
 from seglet.prediction.engines.cache import folder_of
 from seglet.prediction.engines.engine import NetworkEngine
 from seglet.prediction.engines.exported import step_of
 from seglet.prediction.engines.pytorch import TorchEngine
 
-Graph = TypeVar("Graph")
-Choice = tuple[EngineName, PrecisionChoice]
+if TYPE_CHECKING:
+    import openvino as ov
 
+Graph = TypeVar("Graph")
+Choice = tuple[EngineName, EnginePrecision]
+
+INT8 = "int8"  # folder of a model that holds its quantized graph
 CPU = torch.device("cpu")
 
 
@@ -36,20 +39,18 @@ def make_engine(model: Model, choice: Choice, shape: tuple[int, ...]) -> Network
 
     Raises
     ------
+    ModelError
+        If it is ``int8`` and the model is not quantized.
     MissingExtra
         If it is not installed.
     """
     match choice:
         case "torch", ("fp32" | "bf16" | "fp16") as kind:
             return TorchEngine(model, kind, CPU)
+        case "openvino", "int8":
+            return openvino.OpenVinoEngine(openvino.read_graph(_require_int8(model)), model.card, "int8")
         case "openvino", ("fp32" | "bf16") as kind:
-            graph = _kept(
-                _graphs(model, "openvino", shape),
-                openvino.read_graph,
-                lambda: openvino.graph_of(model, shape),
-                openvino.write_graph,
-            )
-            return openvino.OpenVinoEngine(graph, model.card, kind)
+            return openvino.OpenVinoEngine(make_graph(model, shape), model.card, kind)
         case "onnx", "fp32":
             program = _kept(
                 _graphs(model, "onnx", shape),
@@ -64,6 +65,34 @@ def make_engine(model: Model, choice: Choice, shape: tuple[int, ...]) -> Network
         expected="an engine and a precision that it has",
         remedy="See docs/engines.md for those there are.",
     )
+
+
+def make_graph(model: Model, shape: tuple[int, ...]) -> "ov.Model":
+    """The network as OpenVINO's graph: as it was kept, else converted now; see `make_engine`."""
+    return _kept(
+        _graphs(model, "openvino", shape),
+        openvino.read_graph,
+        lambda: openvino.graph_of(model, shape),
+        openvino.write_graph,
+    )
+
+
+def int8_folder(model: Model) -> Path | None:
+    """Where a model's quantized graph stands, if it has one."""
+    folder = None if model.folder is None else model.folder / INT8
+    return folder if folder is not None and (folder / openvino.GRAPH).is_file() else None
+
+
+def _require_int8(model: Model) -> Path:
+    folder = int8_folder(model)
+    if folder is None:
+        raise ModelError(
+            model.folder or "model",
+            found="a model that is not quantized",
+            expected=f"a folder {INT8} in it",
+            remedy="Run `seglet model quantize` on the run first, or choose another precision.",
+        )
+    return folder
 
 
 def _graphs(model: Model, kind: str, shape: tuple[int, ...]) -> Path:

@@ -19,9 +19,9 @@ from seglet.prediction.engines.exported import exported, silent
 if TYPE_CHECKING:
     import openvino
 
-Arithmetic = Literal["fp32", "bf16"]
+Arithmetic = Literal["fp32", "bf16", "int8"]
 
-HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16"}
+HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 GRAPH = "network.xml"
 MOST_SHAPES = 8  # compiled at a time; images of many sizes take turns
 
@@ -39,7 +39,7 @@ class OpenVinoEngine(NetworkEngine):
     card : ModelCard
         What it says.
     arithmetic : str
-        ``fp32`` or ``bf16``.
+        ``fp32``, ``bf16``, or ``int8`` of a graph that is quantized.
     """
 
     def __init__(self, graph: "openvino.Model", card: ModelCard, arithmetic: Arithmetic) -> None:

@@ -36,7 +36,8 @@ class TorchEngine(NetworkEngine):
         super().__init__(model.card)
         self.device = device or best_device()
         self._network = on_device(model.network, self.device).eval()
-        self._choice: PrecisionChoice = precision or model.card.predict.precision
+        said = model.card.predict.precision
+        self._choice: PrecisionChoice = precision or ("auto" if said == "int8" else said)
         self.precision: Precision | None = None
 
     @property
