@@ -29,7 +29,7 @@ def _network() -> nn.Module:
 
 
 def _invent_times(monkeypatch: pytest.MonkeyPatch, fp32: float, bf16: float) -> None:
-    monkeypatch.setattr(hardware, "_has_bf16", lambda device: True)
+    monkeypatch.setattr(hardware, "has_bf16", lambda device: True)
     monkeypatch.setattr(hardware, "_seconds", lambda n, i, precision, t: bf16 if precision.bf16 else fp32)
 
 
@@ -56,7 +56,7 @@ def test_float32_stays_where_the_gain_is_small(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_hardware_without_bfloat16_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware, "_has_bf16", lambda device: False)
+    monkeypatch.setattr(hardware, "has_bf16", lambda device: False)
     monkeypatch.setattr(hardware, "_seconds", lambda *_: pytest.fail("measured in vain"))
     found = choose_precision("auto", _network(), IMAGES, training=True)
     assert not found.bf16
@@ -65,7 +65,7 @@ def test_hardware_without_bfloat16_is_not_measured(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("training", [False, True])
 def test_measuring_leaves_the_network_as_it_was(monkeypatch: pytest.MonkeyPatch, training: bool) -> None:
-    monkeypatch.setattr(hardware, "_has_bf16", lambda device: True)
+    monkeypatch.setattr(hardware, "has_bf16", lambda device: True)
     network = _network().train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     choose_precision("auto", network, torch.randn(1, 2, 6, 5), training=training)
@@ -161,6 +161,6 @@ def test_timing_is_cut_short_where_a_step_takes_long(monkeypatch: pytest.MonkeyP
         return 2.0
 
     monkeypatch.setattr("seglet.networks.hardware._time", slowly)
-    monkeypatch.setattr("seglet.networks.hardware._has_bf16", lambda device: True)
+    monkeypatch.setattr("seglet.networks.hardware.has_bf16", lambda device: True)
     assert not choose_precision("auto", _network(), torch.zeros(1, 2, 8, 8), training=False).bf16
     assert len(took) == 2, "each once"

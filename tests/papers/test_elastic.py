@@ -59,7 +59,7 @@ def _draw(n: int) -> tuple[Tensor, Tensor]:
     center = torch.full((n, 2), (SIDE - 1) / 2)
     drawn = draw_spatial(center, AugmentConfig(**ORIGINAL), Generator().manual_seed(0))
     straight = torch.stack(torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij"), -1)
-    return drawn.elastic, coordinates(drawn, (SIDE, SIDE)) - straight
+    return drawn.elastic, coordinates(drawn, (SIDE, SIDE)).movedim(1, -1) - straight
 
 
 def test_displacements_on_the_grid_are_gaussian_with_ten_pixels() -> None:

@@ -48,8 +48,8 @@ def extract_mesh(
     Distances to the mask's border, in the unit of the spacing, are filled in between thick slices [1]_,
     smoothed, and cut by marching cubes [2]_ at the level whose surface encloses the volume of the voxels. The
     mask may touch the volume's edge: the surface is closed there. Nothing is lost: a piece that smoothing
-    would dissolve is left as it is. The volume is kept to 0.2 %; only masks of scattered single voxels that
-    are not smoothed may miss it by more.
+    would dissolve is left as it is. The volume is kept to 0.2 %; only masks of scattered single voxels may
+    miss it by more.
 
     Parameters
     ----------

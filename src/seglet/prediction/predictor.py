@@ -22,11 +22,11 @@ class Predictor:
     ----------
     model : Model
         What was trained.
-    engine, precision : str or None
+    precision, engine : str or None
         As in `seglet.model.PredictConfig`; the model's own settings where None.
     """
 
-    def __init__(self, model: Model, engine: str | None = None, precision: str | None = None) -> None:
+    def __init__(self, model: Model, precision: str | None = None, engine: str | None = None) -> None:
         self.model = model
         self._engine = engine_for(model, engine, precision)
 
