@@ -1,10 +1,12 @@
 """Is prediction fast? seglet beside MONAI, and PyTorch as it is usually called; one process per side.
 
-Run by ``python benchmarks/prediction.py [tile | image]``; `image` needs MONAI and a photograph of HRF
+Run by ``python benchmarks/prediction.py [tile | image | giant]``; `image` needs MONAI and a photograph of HRF
 (SEGLET_DATA), for which noise of 3504x2336 stands in. Every side runs the same network with the same weights.
 
 - ``tile``: the original U-Net on one tile of 572x572, the network alone.
 - ``image``: file to mask: read, normalize, cut into windows, run, blend, threshold, write.
+- ``giant``: an OME-Zarr image of 20,000x20,000 and its labels, with ``--max-ram 2G``, beside a PNG of
+  4000x4000 of the same cells. Takes minutes.
 
 Medians over all runs; a ratio above 1 means that ours is faster. Peaks are of the whole process.
 """
@@ -17,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,8 +31,10 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from seglet import pipeline
-from seglet.core.image import LabelClass, Labels
+from seglet.core.image import Image, LabelClass, Labels
 from seglet.core.profile import profiling
+from seglet.data.synthetic_cells import make_cells
+from seglet.io import ome_zarr
 from seglet.model import Model, ModelCard, load_model, save_model, untrained
 from seglet.networks.unet import UNetConfig
 from seglet.networks.unet2015 import UNet2015Config
@@ -40,12 +46,13 @@ DATA = Path(os.environ.get("SEGLET_DATA", Path(__file__).parents[2] / "shared" /
 WINDOW, MARGIN = 512, 32
 SIDE = 572
 N_TIMED = 3
+CELLS = 1000
 
 
 def main() -> None:
     """Time every side of what was asked for, by turns, and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("tile", "image"), default="image")
+    parser.add_argument("what", nargs="?", choices=("tile", "image", "giant"), default="image")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--model", type=Path, help="run or model folder; else freshly drawn weights")
     parser.add_argument("--side", nargs=2, help="one alone, and the folder of its model; prints JSON")
@@ -188,9 +195,35 @@ def image_by_seglet(folder: Path) -> dict[str, float]:
     return {"seconds": seconds, "peak MiB": _peak_mib(), "beyond the network": seconds / network - 1}
 
 
+def cells_by_seglet(folder: Path, side: int, most: int = 4000) -> dict[str, float]:
+    """What `seglet predict --max-ram 2G` does with a square of cells, the same ones again and again."""
+    cells = np.asarray(make_cells((CELLS, CELLS), np.random.default_rng(0))[0], np.uint8)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / ("cells.png" if side <= most else "cells.ome.zarr")
+        if side <= most:
+            Picture.fromarray(np.tile(cells, (side // CELLS,) * 2)).save(path)
+        else:
+            with ome_zarr.new_image(path, (1, side, side), cells.dtype, Image(cells[None])) as canvas:
+                for y, x in product(range(0, side, CELLS), repeat=2):
+                    canvas[slice(y, y + CELLS), slice(x, x + CELLS)] = cells[None]
+        start = time.perf_counter()
+        with profiling() as spent:
+            out = Path(place) / "masks" if side <= most else path
+            pipeline.predict(folder, [path], out, max_ram="2G")
+        seconds = time.perf_counter() - start
+    network = next(one.seconds for one in spent if one.part == "network")
+    return {
+        "seconds": seconds,
+        "peak MiB": _peak_mib(),
+        "megapixels per second": side**2 / 1e6 / seconds,
+        "beyond the network": seconds / network - 1,
+    }
+
+
 SIDES: dict[str, dict[str, Any]] = {
     "tile": {"PyTorch, float32": tile_by_pytorch, "seglet": tile_by_seglet},
     "image": {"MONAI, float32": image_by_monai, "seglet": image_by_seglet},
+    "giant": {f"{side}x{side}": partial(cells_by_seglet, side=side) for side in (4000, 6000, 20_000)},
 }
 
 if __name__ == "__main__":

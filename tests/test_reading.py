@@ -112,13 +112,6 @@ def test_memory_is_counted_by_hand() -> None:
     assert reading.memory_of([image, image]) == 2 * 200 * per_pixel
 
 
-@pytest.mark.parametrize(
-    ("n", "said"), [(5 * 2**20, "5 MiB"), (2**29, "0.5 GiB"), (2**33, "8.0 GiB"), (10**12, "931 GiB")]
-)
-def test_memory_is_written_for_a_person(n: int, said: str) -> None:
-    assert reading.gibibytes(n) == said
-
-
 def test_the_way_is_said() -> None:
     assert reading.reading_in_words(FLAT, 120 * 2**30) == (
         "read from disk by patches: about 0 MiB instead of 120 GiB"

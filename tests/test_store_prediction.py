@@ -13,7 +13,7 @@ import tifffile
 import zarr
 from numpy.typing import NDArray
 
-from seglet import pipeline, store_prediction
+from seglet import limiting, pipeline
 from seglet.core.errors import DatasetError, GeometryError
 from seglet.core.grid import Region
 from seglet.core.image import Image
@@ -159,7 +159,7 @@ def test_an_image_too_large_for_the_memory_becomes_a_store(
 ) -> None:
     tifffile.imwrite(tmp_path / "slide.tif", pixels, tile=(64, 64), compression="zlib")
     assert pipeline.predict(model, [tmp_path / "slide.tif"], tmp_path / "out")[0].name == "slide.tif"
-    monkeypatch.setattr(store_prediction, "SHARE_OF_MEMORY", 1e-9)
+    monkeypatch.setattr(limiting, "SHARE_OF_MEMORY", 1e-9)
     (path,) = pipeline.predict(model, [tmp_path / "slide.tif"], tmp_path / "out")
     assert path.name == "slide.ome.zarr"
     assert is_valid(path)
@@ -212,7 +212,7 @@ def test_what_is_normalized_as_a_whole_and_fits_no_memory_is_refused_early(
 ) -> None:
     stored(tmp_path / "a.ome.zarr", pixels)
     tifffile.imwrite(tmp_path / "a.tif", pixels, tile=(64, 64), compression="zlib")
-    monkeypatch.setattr(store_prediction, "SHARE_OF_MEMORY", 1e-9)
+    monkeypatch.setattr(limiting, "SHARE_OF_MEMORY", 1e-9)
     with pytest.raises(GeometryError, match=r"whole images .*clahe.*another plan\.normalization"):
         pipeline.predict(whole, [tmp_path / name], tmp_path / out)
     assert not (tmp_path / "out").exists()

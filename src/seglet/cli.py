@@ -18,7 +18,17 @@ from seglet.console import door as _door
 from seglet.console import print_json, print_line, print_table
 from seglet.core.errors import TrainingError
 from seglet.core.profile import profiling
-from seglet.options import AsJson, Data, Engine, Precision, Protocol, RecipeName, Settings, WithProfile
+from seglet.options import (
+    AsJson,
+    Data,
+    Engine,
+    MaxRam,
+    Precision,
+    Protocol,
+    RecipeName,
+    Settings,
+    WithProfile,
+)
 from seglet.printing import (
     print_finding,
     print_profile,
@@ -92,20 +102,21 @@ def plan(
     """Show what would be done with a dataset, as a recipe to edit."""
     from seglet import pipeline
     from seglet.core.storage import write_text
+    from seglet.expecting import expectations
     from seglet.recipe import to_text
     from seglet.showcase import data_facts
 
     with _door(as_json) as tell:
         planned = pipeline.plan(data, recipe, settings or [], tell)
+        facts = dict((*data_facts(planned), *expectations(planned)))
         if out is not None:
             write_text(out, to_text(planned.recipe))
     if as_json:
-        facts = dict(data_facts(planned))
         print_json(
             {"facts": facts, "recipe": planned.recipe.model_dump(mode="json"), "out": out and str(out)}
         )
         return
-    print_table(f"Plan for {data}", ("", ""), list(data_facts(planned)))
+    print_table(f"Plan for {data}", ("", ""), list(facts.items()))
     if out is not None:
         print_line(f"Recipe: {out}   (edit it, then: seglet train {data} -o RUN --recipe {out})")
 
@@ -126,6 +137,7 @@ def predict(
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write probabilities too.")] = False,
     engine: Engine = None,
     precision: Precision = None,
+    max_ram: MaxRam = None,
     profile: WithProfile = False,
     as_json: AsJson = False,
 ) -> None:
@@ -133,7 +145,9 @@ def predict(
     from seglet import pipeline
 
     with _door(as_json) as tell, profiling() as spent:
-        written = pipeline.predict(run, images, out, probabilities, tell, engine=engine, precision=precision)
+        written = pipeline.predict(
+            run, images, out, probabilities, tell, engine=engine, precision=precision, max_ram=max_ram
+        )
     if as_json:
         print_json({"masks": [str(path) for path in written]} | profile_document(spent if profile else []))
         return

@@ -22,3 +22,6 @@ Precision = Annotated[
     str | None, typer.Option(help="Its arithmetic: auto, fp32, bf16, fp16, int8.", show_default="auto")
 ]
 WithProfile = Annotated[bool, typer.Option("--profile", help="Say where the time went.")]
+MaxRam = Annotated[
+    str | None, typer.Option(metavar="SIZE", help="Memory that this may take in all: 2G, 500M.")
+]

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seglet.comparing import Compared, compare_runs, write_comparison
-from seglet.core.errors import DatasetError, FormatError, GeometryError
+from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell, quiet
+from seglet.core.sizes import n_bytes
 from seglet.core.storage import write_text
 from seglet.crossvalidation import train_folds
 from seglet.data.datasets import open_dataset
 from seglet.data.doctor import Examination, examine
-from seglet.data.samples import read_sample
 from seglet.data.splits import split_to_text
 from seglet.evaluation import evaluate_model, is_model
-from seglet.io.sources import suffix_of
+from seglet.limiting import fit_within
 from seglet.measuring import measure as measure
 from seglet.meshing import mesh as mesh
 from seglet.metrics.evaluate import Scores
@@ -25,7 +25,8 @@ from seglet.model import Model, load_model
 from seglet.networks.hardware import own_threads
 from seglet.planning import Planned, choose_protocol, make_planned
 from seglet.predicted import as_truth, match_predictions
-from seglet.prediction.engines.choice import engine_for
+from seglet.predicting import predict_cases
+from seglet.prediction.engines.choice import AutoEngine, engine_for
 from seglet.prediction.predictor import Predictor
 from seglet.preparing import convert as convert
 from seglet.preparing import pack as pack
@@ -36,15 +37,14 @@ from seglet.reviewing import Review
 from seglet.reviewing import review as review_images
 from seglet.run import Run, read_facts, read_run_recipe, require_page, resume_run, start_run
 from seglet.running import finish, fit_planned, read_masks, score_run, write_run_report
-from seglet.scoring import predict_all, predict_sample
+from seglet.scoring import predict_all
 from seglet.seeds import Seeds
 from seglet.seeds import train_seeds as repeat
-from seglet.store_prediction import STORES, predict_into, prediction_places
+from seglet.store_prediction import prediction_places
 from seglet.training.clock import Budget as Budget
 from seglet.training.settings import seconds
 from seglet.tuning.search import Tuned, search
 from seglet.tuning.space import TuneConfig
-from seglet.writing import write_prediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +191,7 @@ def predict(
     *,
     engine: str | None = None,
     precision: str | None = None,
+    max_ram: str | int | None = None,
 ) -> list[Path]:
     """Predict image files and folders; masks keep the images' names and sizes and the training masks' values.
 
@@ -211,6 +212,9 @@ def predict(
         Hears of progress, and which engine was chosen.
     engine, precision : str or None
         What runs the network, as in `seglet.model.PredictConfig`; the model's own settings where None.
+    max_ram : str or int or None
+        What the whole process may take of the memory, in bytes or as ``2G``: images that would take more go
+        through the disk as too large ones do, by smaller windows where the network needs it.
 
     Returns
     -------
@@ -221,25 +225,18 @@ def predict(
     ------
     DatasetError
         If there are no images, if two masks would have the same name or a mask that of its own image, or,
-        once all others are written, if some images cannot be predicted; lists every one.
+        once all others are written, if some images cannot be predicted; lists every one. If `max_ram` does
+        not hold an image that cannot be predicted block by block; says what it would take.
     ConfigError, EngineError, MissingExtra
         If the engine does not exist, is refused because its masks differ, or is not installed.
     """
     loaded = load_model(Path(model))
     runner = engine_for(loaded, engine, precision, tell)
-    cases = prediction_places(images, Path(out), loaded, probabilities=probabilities)
-    of_windows = tell if len(cases) == 1 else quiet  # of many images, the images are counted
-    bad: list[str] = []
-    for number, (path, case) in enumerate(cases.items()):
-        tell(Event("predicting", done=number, total=len(cases)))
-        try:
-            if suffix_of(path.name) in STORES:
-                predict_into(path, case, loaded, runner, of_windows)
-                continue
-            predicted = predict_sample(read_sample(case, None), loaded, runner, of_windows)
-            write_prediction(path, predicted, loaded.card.labels, case, probabilities=probabilities)
-        except (FormatError, GeometryError) as error:
-            bad.append(str(error) if str(case.image) in str(error) else f"{case.image}: {error}")
+    room = None
+    if max_ram is not None:
+        loaded, room = fit_within(loaded, n_bytes(max_ram), tries_engines=isinstance(runner, AutoEngine))
+    cases = prediction_places(images, Path(out), loaded, probabilities=probabilities, room=room)
+    bad = predict_cases(cases, loaded, runner, probabilities=probabilities, tell=tell)
     tell(Event("predicting", f"{len(cases) - len(bad)} masks in {out}", len(cases), len(cases)))
     if bad:
         raise DatasetError(

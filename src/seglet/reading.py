@@ -10,6 +10,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample, StoredImage, StoredSample
 from seglet.core.orientation import upright
+from seglet.core.sizes import gibibytes
 from seglet.data.cases import Case
 from seglet.data.channels import open_case
 from seglet.data.crops import Crop, Piece, choose_crops
@@ -94,12 +95,6 @@ def memory_of_patches(plan: Plan) -> int:
     values = prod(plan.patch_size) * (plan.n_channels + LABELS_AND_WEIGHTS)
     box = 1 << len(plan.patch_size)  # a turned patch needs up to so many times its own extent
     return BYTES_PER_VALUE * values * ((N_AHEAD + 1) * plan.batch_size + N_WORKERS * (1 + box))
-
-
-def gibibytes(n_bytes: int) -> str:
-    """Write a number of bytes for a person."""
-    n = n_bytes / 2**30
-    return f"{n_bytes / 2**20:.0f} MiB" if n < 0.1 else f"{n:.1f} GiB" if n < 10 else f"{n:.0f} GiB"
 
 
 def read_or_open(

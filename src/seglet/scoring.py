@@ -24,13 +24,13 @@ Pairs = Iterator[tuple[Sample, Prediction]]
 
 def predict_sample(sample: Sample, model: Model, engine: Engine, tell: Tell = quiet) -> Prediction:
     """Predict one sample at its original size; pixels outside its field of view are background."""
-    return _as_prediction(sample, predict_raw(sample.image, model, engine, tell), model)
+    return as_prediction(sample, predict_raw(sample.image, model, engine, tell), model)
 
 
 def predict_piece(piece: Piece, model: Model, engine: Engine) -> tuple[Sample, Prediction]:
     """Predict a sample, or a window of a case on disk with the surroundings that it has there."""
     sample, planes = predict_planes(piece, model, engine)
-    return sample, _as_prediction(sample, planes, model)
+    return sample, as_prediction(sample, planes, model)
 
 
 def predict_planes(piece: Piece, model: Model, engine: Engine) -> tuple[Sample, NDArray[np.float32]]:
@@ -74,7 +74,8 @@ def _predicted_shape(piece: Piece, card: ModelCard) -> tuple[int, ...]:
 
 
 @timed("decide")
-def _as_prediction(sample: Sample, planes: NDArray[np.float32], model: Model) -> Prediction:
+def as_prediction(sample: Sample, planes: NDArray[np.float32], model: Model) -> Prediction:
+    """Decide on what the network says of a sample, in place: of `seglet.prediction.tiled.predict_raw`."""
     if sample.fov is not None:
         planes[:, ~sample.fov] = 0  # class 0 wins there, by threshold and by argmax alike
     return Prediction(sample.id, *answer(planes, model.card))

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from seglet.core.image import IGNORE, Image, Sample
+from seglet.core.sizes import gibibytes
 from seglet.data.crops import Piece, read_piece
 from seglet.data.doctor import Examination
 from seglet.data.encodings import describe
@@ -20,7 +21,7 @@ from seglet.patches.sampler import PatchSampler
 from seglet.patches.sources import counted, make_truth
 from seglet.planning import Planned
 from seglet.preprocessing.plan import Plan
-from seglet.reading import gibibytes, patches_in_words, prepare, reading_in_words
+from seglet.reading import patches_in_words, prepare, reading_in_words
 from seglet.recipe import to_text
 from seglet.report.content import AugmentationPreview, Example, Note, ReportContent, WeightPreview
 from seglet.report.overlays import show_image

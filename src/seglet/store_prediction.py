@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from seglet.core.errors import DatasetError, FormatError, GeometryError
 from seglet.core.events import Tell, quiet
 from seglet.core.grid import Region
-from seglet.core.image import StoredImage
+from seglet.core.overlap import ahead
 from seglet.core.profile import timed
 from seglet.data.cases import Case
 from seglet.data.channels import open_case
@@ -27,41 +28,53 @@ from seglet.io.axes import blocks
 from seglet.io.ngff import OWN
 from seglet.io.sources import suffix_of
 from seglet.io.zarr_store import open_node, reading, scratch_array
-from seglet.model import Model, n_outputs
+from seglet.limiting import Room, free_room, require_blocks, require_held
+from seglet.model import Model
 from seglet.postprocessing.decode_blocks import Store, decode_blocks
 from seglet.prediction.blocks import predict_blocks, predict_planes
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiled import predict_raw
-from seglet.preprocessing.levels import BYTES_PER_VALUE
 from seglet.preprocessing.normalization import require_parts
-from seglet.reading import SHARE_OF_MEMORY, memory_of
 from seglet.scoring import predict_sample
 from seglet.writing import labels_in, mask_places, unlabelled
 
 STORES = ome_zarr.SUFFIXES
 NAME = "segmentation"  # of the labels, where the recipe has no name of its own
 LARGE_FORMATS = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *nrrd.SUFFIXES, ".nii")  # parts of them are read alone
+AT_ONCE = 2  # images in memory: while one is predicted, the last is written and the next is read
 MADE = "made"  # key that says what of a store this module wrote
 COPY, PREDICTION = "copy", "prediction"
 
 
 def prediction_places(
-    images: Sequence[Path | str], out: Path, model: Model, *, probabilities: bool
+    images: Sequence[Path | str], out: Path, model: Model, *, probabilities: bool, room: Room | None = None
 ) -> dict[Path, Case]:
     """Where the mask of each image goes: as `mask_places` says, but of some images into a store.
 
     Zarr images, and images that would not fit the memory, are predicted into ``<name>.ome.zarr``, unless
     probabilities are wanted, which are made in memory. An `out` that is named like a store is one.
 
+    Parameters
+    ----------
+    images, out
+        As of `mask_places`.
+    model : Model
+        What will predict them.
+    probabilities : bool
+        Whether they are wanted.
+    room : Room or None
+        What images may take of the memory; a share of what is free where None.
+
     Raises
     ------
     DatasetError
         As `mask_places` does; if one store is to hold several images; if there is a store already that was
-        not made by predicting.
+        not made by predicting; if the memory that was said does not hold an image.
     GeometryError
         If the plan normalizes images as a whole, and one does not fit the memory.
     """
+    room = room or free_room()
     if suffix_of(out.name) in STORES:
         cases = [case for path in images for case in unlabelled(Path(path), model.card.channels)]
         if len(cases) != 1:
@@ -72,15 +85,19 @@ def prediction_places(
                 remedy="Give a folder as the output.",
             )
         _refuse_others(out, cases[0], _name(model))
-        _require_room(cases[0], model)
+        _require_room(cases[0], model, room)
         return {out: cases[0]}
     found: dict[Path, Case] = {}
-    for path, case in mask_places(images, out, model.card.channels).items():
-        is_stored = not probabilities and _is_for_store(case, model)
+    places = mask_places(images, out, model.card.channels)
+    each = replace(room, n_bytes=room.n_bytes // AT_ONCE) if len(places) > 1 and room.most else room
+    for path, case in places.items():
+        is_stored = not probabilities and _is_for_store(case, model, each)
         place = path.with_name(f"{case.image.stem}.ome.zarr") if is_stored else path
         if is_stored:
             _refuse_others(place, case, _name(model))
-            _require_room(case, model)
+            _require_room(case, model, each)
+        else:
+            require_held(case, model, each)
         found[place] = case
     return found
 
@@ -114,8 +131,9 @@ def predict_into(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
         return path
     stored = open_case(case)
     with ome_zarr.new_image(path, stored.extent, stored.dtype, stored, own={MADE: COPY}) as canvas:
-        for box in blocks(stored.shape, canvas.chunks):
-            canvas[box] = stored.read(box)
+        for box, pixels in ahead((box, stored.read(box)) for box in blocks(stored.shape, canvas.chunks)):
+            with timed("copy"):
+                canvas[box] = pixels
     try:
         _put_labels(path, case, model, engine, tell)
     except BaseException:
@@ -199,7 +217,7 @@ def _name(model: Model) -> str:
     return NAME if model.card.recipe in ("", "auto") else model.card.recipe
 
 
-def _is_for_store(case: Case, model: Model) -> bool:
+def _is_for_store(case: Case, model: Model, room: Room) -> bool:
     """Whether an image is a store itself, or too large to be predicted in memory."""
     if case.page is not None:
         return False
@@ -208,7 +226,7 @@ def _is_for_store(case: Case, model: Model) -> bool:
     if case.image.suffix not in LARGE_FORMATS or model.card.plan.resize is not None:
         return False
     stored = open_case(case)
-    return is_cheap_in_parts(stored) and _is_too_large(stored, model)
+    return is_cheap_in_parts(stored) and not room.holds(stored, model)
 
 
 def _is_whole(model: Model) -> bool:
@@ -216,10 +234,13 @@ def _is_whole(model: Model) -> bool:
     return model.card.plan.resize is not None or model.card.plan.needs_whole or model.card.rules is not None
 
 
-def _require_room(case: Case, model: Model) -> None:
+def _require_room(case: Case, model: Model, room: Room) -> None:
     """Refuse an image that does not fit the memory, if it cannot be seen block by block."""
     needs_whole = model.card.plan.needs_whole or model.card.rules is not None
-    if not needs_whole or not _is_too_large(open_case(case), model):
+    stored = open_case(case)
+    is_in_parts = not _is_whole(model) and is_cheap_in_parts(stored)
+    (require_blocks if is_in_parts else require_held)(case, model, room)
+    if not needs_whole or room.holds(stored, model):
         return
     require_parts(model.card.plan)
     raise GeometryError(
@@ -228,16 +249,6 @@ def _require_room(case: Case, model: Model) -> None:
         expected="an image that fits the memory, or a model without such rules",
         remedy="Take `rules` out of the model's model.yaml, or predict a part of the image.",
     )
-
-
-def _is_too_large(stored: StoredImage, model: Model) -> bool:
-    return _memory(stored, model) > SHARE_OF_MEMORY * psutil.virtual_memory().available
-
-
-def _memory(stored: StoredImage, model: Model) -> int:
-    """Bytes that predicting an image in one piece takes; probabilities are there twice when resampled."""
-    n_pixels = int(np.prod(stored.shape, dtype=np.int64))
-    return memory_of([stored]) + 2 * n_outputs(model.card) * n_pixels * BYTES_PER_VALUE
 
 
 def _is_own(path: Path, case: Case) -> bool:

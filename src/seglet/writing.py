@@ -133,7 +133,8 @@ def write_prediction(
         Whether ``<name>_probabilities.tif`` is written too; of volumes that have a place in the world as
         ``.nrrd``, ``.mha`` or ``.nii.gz``.
     """
-    like = case.image if case is not None and case.page is None else None
+    keeps_grid = case is not None and case.page is None and suffix_of(path.name) != ".png"
+    like = case.image if case is not None and keeps_grid else None
     is_numbered = predicted.objects is not None and suffix_of(path.name) not in DICOM
     written = predicted.objects if is_numbered else encode(predicted.labels, labels_in(path, labels))
     write_mask(path, np.asarray(written), like=like, names=labels.names)

@@ -15,6 +15,7 @@ from torch import nn
 from seglet.core.image import LabelClass, Labels
 from seglet.model import ModelCard, PredictConfig, untrained
 from seglet.networks.unet2015 import UNet2015Config
+from seglet.prediction.scenes import Scene
 from seglet.prediction.tiled import predict_prepared, predict_windows
 from seglet.prediction.tiling import tiling_of
 from seglet.preprocessing.plan import Plan
@@ -94,7 +95,7 @@ def whole(shape: tuple[int, int]) -> Flat:
 @pytest.mark.parametrize("shape", IMAGES, ids=str)
 def test_logits_are_those_of_one_pass_whatever_the_tile(shape: tuple[int, int], window: int) -> None:
     engine = Logits(narrow())
-    found = predict_windows(image_of(shape)[None], engine, tiling_of(card_of(window)))[0]
+    found = predict_windows([Scene(image_of(shape))], engine, tiling_of(card_of(window)))[0]
     assert found.shape == (2, *shape)
     assert found.std() > 0.01, "logits that say something"
     assert np.abs(found - whole(shape)).max() < 1e-4
@@ -105,7 +106,7 @@ def test_smaller_tiles_are_more_tiles() -> None:
     counts = []
     for window in WINDOWS:
         engine = Logits(narrow())
-        predict_windows(image_of((230, 190))[None], engine, tiling_of(card_of(window)))
+        predict_windows([Scene(image_of((230, 190)))], engine, tiling_of(card_of(window)))
         counts.append(len(engine.sizes))
     assert counts == sorted(counts, reverse=True)
     assert counts[0] == 15 * 12, "16 of the 20 pixels that come out are taken: 230 and 190 need 15 and 12"
@@ -116,7 +117,7 @@ def test_the_original_at_full_width() -> None:
     card = card_of(220, WIDE)
     network = untrained(card).network.eval()
     image = image_of((50, 38))
-    found = predict_windows(image[None], engine := Logits(network), tiling_of(card))[0]
+    found = predict_windows([Scene(image)], engine := Logits(network), tiling_of(card))[0]
     expected = one_pass(image, network, (92, 92), legal_of_original)
     assert len(engine.sizes) == 4
     assert np.abs(found - expected).max() < 1e-4
@@ -134,7 +135,7 @@ def test_as_published_a_tile_of_572_writes_388_pixels_and_reads_92_around() -> N
 def test_slices_of_a_volume_are_each_one_pass() -> None:
     card = card_of(220, mode="slices")
     volume = np.random.default_rng(0).random((1, 3, 61, 47), np.float32)
-    found = predict_prepared(volume, card, Logits(narrow()), tiling_of(card))
+    found = predict_prepared(Scene(volume), card, Logits(narrow()), tiling_of(card))
     for number in range(3):
         expected = one_pass(volume[:, number], narrow(), (92, 92), legal_of_original)
         assert np.abs(found[:, number] - expected).max() < 1e-4
@@ -156,7 +157,7 @@ def test_volumes_of_uneven_strides_and_kernels_too(window: int) -> None:
     )
     network = untrained(card).network.eval()
     volume = image_of((19, 50, 33))
-    found = predict_windows(volume[None], engine := Logits(network), tiling_of(card))[0]
+    found = predict_windows([Scene(volume)], engine := Logits(network), tiling_of(card))[0]
     legal = ((8, 36), (20, 92), (20, 76))  # margins; the next legal sizes from 35, 90 and 73 on
     around = [(m, size - n - m) for n, (m, size) in zip(volume.shape[1:], legal, strict=True)]
     expected = Logits(network).run(np.pad(volume, [(0, 0), *around], mode="reflect")[None])[0]

@@ -110,9 +110,8 @@ def test_probabilities_of_blocks_equal_one_pass(make_volume_model: MakeModel) ->
     record = blocks.normalization_of(stored, card.plan)
     seen = 0
     for block, core in blocks._blocks(image.shape, tiling):
-        probabilities = blocks._predict_block(stored, block, record, model, engine)
-        inside = core.shifted(tuple(-n for n in block.start))
-        difference = probabilities[(..., *inside.slices)] - whole[(..., *core.slices)]
+        read = blocks._read_block(stored, block, record, card)
+        difference = blocks._predict_core(read, core, model, engine) - whole[(..., *core.slices)]
         if all(a > 8 and b < n - 8 for a, b, n in zip(core.start, core.stop, image.shape, strict=True)):
             assert np.abs(difference).max() < 1e-3
             seen += 1
@@ -251,7 +250,9 @@ def assembled(image: Image, model: Model, engine: Engine | None = None) -> NDArr
     record = blocks.normalization_of(stored, model.card.plan)
     whole = np.full((1, *image.shape), np.nan, np.float32)
     for block, core in blocks.blocks_of(stored, model.card):
-        found = blocks._predict_core(stored, block, core, record, model, engine)
+        found = blocks._predict_core(
+            blocks._read_block(stored, block, record, model.card), core, model, engine
+        )
         whole[(slice(None), *core.slices)] = found
     return whole
 

@@ -15,6 +15,7 @@ from seglet.model import Model, PredictConfig, untrained
 from seglet.patches.targets import TargetConfig
 from seglet.prediction import tiling
 from seglet.prediction.engines.pytorch import TorchEngine
+from seglet.prediction.scenes import Scene
 from seglet.prediction.tiled import n_seen, predict_image, predict_prepared, predict_raw, predict_windows
 from seglet.prediction.tiling import MULTIPLE, Tiling, tiling_of
 from seglet.preprocessing.transform import preprocess_image
@@ -37,7 +38,7 @@ def flat(window: int, margin: int) -> Tiling:
 def windows_of(
     image: NDArray[np.float32], engine: TorchEngine, window: int = 64, margin: int = 16
 ) -> NDArray[np.float32]:
-    return predict_windows(image[None], engine, flat(window, margin))[0]
+    return predict_windows([Scene(image)], engine, flat(window, margin))[0]
 
 
 def seen_whole(n: int, window: int, margin: int, multiple: int = MULTIPLE) -> NDArray[np.bool_]:
@@ -121,7 +122,7 @@ def test_progress_is_told_and_ends_at_the_total(
 ) -> None:
     monkeypatch.setattr(tiling, "PIXELS_AT_ONCE", 1)
     told: list[Event] = []
-    predict_windows(pixels(100, 100)[None], TorchEngine(make_model(), "fp32"), flat(64, 16), told.append)
+    predict_windows([Scene(pixels(100, 100))], TorchEngine(make_model(), "fp32"), flat(64, 16), told.append)
     assert [event.done for event in told] == list(range(1, told[-1].total + 1))
     assert told[-1].total > 1
 
@@ -181,7 +182,7 @@ def test_windows_of_volumes_equal_one_pass_wherever_they_see_as_far_as_the_netwo
     engine = TorchEngine(make_volume_model(), "fp32")
     images = np.random.default_rng(1).random((1, 1, 80, 96, 104), np.float32)
     tiling = Tiling((32, 48, 48), (8, 12, 12), (1, 8, 8))
-    found, whole = predict_windows(images, engine, tiling)[0, 0], engine.run(images)[0, 0]
+    found, whole = predict_windows([Scene(images[0])], engine, tiling)[0, 0], engine.run(images)[0, 0]
     sizes = zip(found.shape, tiling.window, tiling.margin, tiling.multiple, strict=True)
     trusted = reduce(np.logical_and.outer, [seen_whole(*along) for along in sizes])
     assert trusted.mean() > 0.05
@@ -259,10 +260,10 @@ def test_windows_a_stride_apart_are_exact_patches_and_their_plain_mean(make_mode
             there = (slice(y, y + 20), slice(x, x + 20))
             total[there] += engine.run(extended[None, :, *there])[0, 0]
             count[there] += 1
-    found = predict_prepared(image, model.card, engine, tiling_of(model.card))
+    found = predict_prepared(Scene(image), model.card, engine, tiling_of(model.card))
     np.testing.assert_allclose(found[0], (total / np.maximum(count, 1))[:41, :30], atol=1e-6)
     echo = Echo()
-    predict_prepared(image, model.card, echo, tiling_of(model.card))
+    predict_prepared(Scene(image), model.card, echo, tiling_of(model.card))
     assert len(echo.seen) == 12
     np.testing.assert_array_equal(echo.seen[5], extended[:, 7:27, 14:34])
 
@@ -271,7 +272,7 @@ def test_volumes_have_windows_a_stride_apart_too(make_volume_model: MakeModel) -
     model = with_predict(make_volume_model(), window=8, stride=4)
     image = volume(10, 17, 20)
     echo = Echo()
-    found = predict_prepared(np.asarray(image.pixels), model.card, echo, tiling_of(model.card))
+    found = predict_prepared(Scene(image.pixels), model.card, echo, tiling_of(model.card))
     np.testing.assert_allclose(found, image.pixels, atol=1e-6)
     assert len(echo.seen) == 2 * 4 * 4
     assert n_seen((10, 17, 20), model.card) == 2 * 4 * 4 * 8**3
@@ -283,7 +284,7 @@ def test_the_network_sees_as_many_pixels_as_foretold(
 ) -> None:
     model = with_predict(make_model(mode="slices"), window=window, rotations=rotations)
     echo = Echo()
-    predict_prepared(pixels(3, 70, 90), model.card, echo, tiling_of(model.card))
+    predict_prepared(Scene(pixels(3, 70, 90)), model.card, echo, tiling_of(model.card))
     assert n_seen((3, 70, 90), model.card) == sum(seen[0].size for seen in echo.seen)
 
 
@@ -291,7 +292,7 @@ def test_the_mean_of_four_quarter_turns(make_model: MakeModel) -> None:
     model = with_predict(make_model(), window=64, rotations=4)
     engine, image = TorchEngine(model, "fp32"), pixels(48, 48)
     each = [np.rot90(engine.run(np.rot90(image[None], k, (2, 3)))[0, 0], -k) for k in range(4)]
-    found = predict_prepared(image, model.card, engine, Tiling((48,) * 2, (0,) * 2, (2,) * 2))
+    found = predict_prepared(Scene(image), model.card, engine, Tiling((48,) * 2, (0,) * 2, (2,) * 2))
     np.testing.assert_allclose(found[0], np.mean(each, axis=0), atol=1e-5)
     assert np.abs(found[0] - each[0]).max() > 1e-3
 
@@ -299,8 +300,10 @@ def test_the_mean_of_four_quarter_turns(make_model: MakeModel) -> None:
 def test_one_version_is_the_plain_path(make_model: MakeModel) -> None:
     model = with_predict(make_model(), window=64, rotations=1)
     engine, image = TorchEngine(model, "fp32"), pixels(70, 80)
-    plain = predict_windows(image[None], engine, tiling_of(model.card))[0]
-    np.testing.assert_array_equal(predict_prepared(image, model.card, engine, tiling_of(model.card)), plain)
+    plain = predict_windows([Scene(image)], engine, tiling_of(model.card))[0]
+    np.testing.assert_array_equal(
+        predict_prepared(Scene(image), model.card, engine, tiling_of(model.card)), plain
+    )
 
 
 def smooth(*shape: int) -> NDArray[np.float32]:
@@ -317,7 +320,7 @@ def test_turned_versions_of_what_has_no_direction_agree(
     model = make_model() if len(shape) == 2 else make_volume_model(steps=(5.0, 1.0, 2.0))
     model = with_predict(model, window=32, rotations=7)
     image = smooth(*shape)
-    found = predict_prepared(image, model.card, Echo(), tiling_of(model.card))
+    found = predict_prepared(Scene(image), model.card, Echo(), tiling_of(model.card))
     assert np.abs(found - image).max() < 0.02
 
 

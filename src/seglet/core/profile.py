@@ -1,13 +1,16 @@
 """Where the time goes: named parts of the work, timed wherever they are done."""
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from threading import Lock, get_ident
 
 from seglet.core.config import Config
 
 REST = "other"
+MEANWHILE = ", meanwhile"  # behind parts of other threads, whose time is none of the whole
 
 
 class Profile:
@@ -15,20 +18,24 @@ class Profile:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._inner = [0.0]  # seconds that were spent in parts within each open part
+        self._thread, self._lock = get_ident(), Lock()
+        self._inner = defaultdict[int, list[float]](lambda: [0.0])  # by thread: spent within each open part
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
         """Count the time of what is inside."""
-        self._inner.append(0.0)
+        inner = self._inner[get_ident()]
+        inner.append(0.0)
         start = time.perf_counter()
         try:
             yield
         finally:
             took = time.perf_counter() - start
-            own = took - self._inner.pop()
-            self._inner[-1] += took
-            self.seconds[name] = self.seconds.get(name, 0.0) + own
+            own = took - inner.pop()
+            inner[-1] += took
+            name += "" if get_ident() == self._thread else MEANWHILE
+            with self._lock:
+                self.seconds[name] = self.seconds.get(name, 0.0) + own
 
 
 class Spent(Config):
@@ -37,9 +44,9 @@ class Spent(Config):
     Attributes
     ----------
     part : str
-        What was done; `REST` for all that has no name.
+        What was done; `REST` for all that has no name. With `MEANWHILE` behind it, in a thread beside.
     seconds, share : float
-        Of the whole, 0 to 1.
+        Of the whole, 0 to 1; those of parts beside are no part of the whole, and may be more.
     """
 
     part: str
@@ -62,13 +69,13 @@ def profiling() -> Iterator[list[Spent]]:
         _current.reset(token)
         whole = time.perf_counter() - start
         longest = sorted(profile.seconds.items(), key=lambda item: -item[1])
-        rest = (REST, whole - sum(profile.seconds.values()))
+        rest = (REST, whole - sum(took for name, took in longest if not name.endswith(MEANWHILE)))
         spent += [Spent(part=name, seconds=took, share=took / whole) for name, took in (*longest, rest)]
 
 
 @contextmanager
 def timed(name: str) -> Iterator[None]:
-    """Count the time of what is inside as a part of the profile that is being made in this thread, if any."""
+    """Count the time of what is inside as a part of the profile that is being made, if any."""
     profile = _current.get()
     if profile is None:
         yield

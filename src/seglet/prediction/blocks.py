@@ -1,7 +1,8 @@
 """Images larger than the memory: predicted block by block, from disk to disk."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from math import ceil
 
@@ -13,6 +14,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.core.grid import Region, read_beyond
 from seglet.core.image import Image, StoredImage
 from seglet.core.orientation import upright
+from seglet.core.overlap import ahead, behind
 from seglet.core.profile import timed
 from seglet.core.tiling import Stripe
 from seglet.core.valid import ValidAxis
@@ -20,6 +22,7 @@ from seglet.model import Model, ModelCard
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
+from seglet.prediction.scenes import Scene
 from seglet.prediction.tiled import predict_prepared
 from seglet.prediction.tiling import WINDOW, Tiling, tiling_of
 from seglet.preprocessing.normalization import NormalizationRecord, normalization_of, normalize_part
@@ -48,8 +51,10 @@ def predict_blocks(
     def decide(region: Region, planes: NDArray[np.float32] | None) -> None:
         if planes is None:
             write(region, np.zeros(region.shape, np.uint8))
-        else:
-            write(region, to_labels(class_probabilities(planes, model.card), model.card.threshold))
+            return
+        with timed("decide"):
+            labels = to_labels(class_probabilities(planes, model.card), model.card.threshold)
+        write(region, labels)
 
     predict_planes(stored, model, engine, decide, tell)
 
@@ -62,9 +67,9 @@ def predict_planes(
     Each block is one window of the network: it is read with its margin, mirrored beyond the image's border,
     and only what lies inside the margin is written. Blocks lie apart by whole multiples of the network's
     strides, counted from where the upright image starts, so all of them see it in the same phase, as windows
-    of one pass do. Where windows are a
-    stride apart, a block holds all windows that show its pixels. Where nothing was ever written to the image
-    there is background.
+    of one pass do. Where windows are a stride apart, a block holds all windows that show its pixels. Where
+    nothing was ever written to the image there is background. The next block is read, and the last one
+    written, while the network runs.
 
     Parameters
     ----------
@@ -76,7 +81,7 @@ def predict_planes(
         What runs it.
     write : callable
         Takes each region of the image once, and what the network says of it, (planes, [z,] y, x) float32,
-        calibrated; None where there is background.
+        calibrated; None where there is background. Called by a thread of its own, one region at a time.
     tell : callable
         Hears of each finished block.
 
@@ -98,12 +103,17 @@ def predict_planes(
     grid_shape(stored, plan)  # refuses images of other axes, also where all of it is empty
     record = normalization_of(stored, plan)
     blocks = blocks_of(stored, model.card)
-    for number, (block, core) in enumerate(blocks, start=1):
-        if stored.is_written(block.within(stored.shape).slices):
-            write(core, _predict_core(stored, block, core, record, model, engine))
-        else:
-            write(core, None)
-        tell(Event("blocks", done=number, total=len(blocks)))
+
+    def read() -> Iterator[_Block | None]:
+        for block, _ in blocks:
+            is_written = stored.is_written(block.within(stored.shape).slices)
+            yield _read_block(stored, block, record, model.card) if is_written else None
+
+    with behind() as later:
+        for number, (block, (_, core)) in enumerate(zip(ahead(read()), blocks, strict=True), start=1):
+            planes = None if block is None else _predict_core(block, core, model, engine)
+            later(partial(write, core, planes))
+            tell(Event("blocks", done=number, total=len(blocks)))
 
 
 def predict_region(stored: StoredImage, region: Region, model: Model, engine: Engine) -> NDArray[np.float32]:
@@ -126,7 +136,8 @@ def predict_region(stored: StoredImage, region: Region, model: Model, engine: En
         Of the region, calibrated; see `seglet.prediction.outputs.raw_planes`.
     """
     record = normalization_of(stored, model.card.plan)
-    return _predict_core(stored, block_around(stored, region, model.card), region, record, model, engine)
+    around = block_around(stored, region, model.card)
+    return _predict_core(_read_block(stored, around, record, model.card), region, model, engine)
 
 
 def blocks_of(stored: StoredImage, card: ModelCard) -> list[tuple[Region, Region]]:
@@ -158,27 +169,20 @@ def _valid_side(first: int, stop: int, axis: ValidAxis) -> tuple[int, int]:
     return start - axis.margin, start - axis.margin + axis.nearest(stop - start + axis.lost)
 
 
-def _predict_core(
-    stored: StoredImage,
-    block: Region,
-    core: Region,
-    record: NormalizationRecord,
-    model: Model,
-    engine: Engine,
-) -> NDArray[np.float32]:
-    """Predict a block, and give the part of it that has all its surroundings."""
-    if model.card.predict.stride is not None:
-        first = _from_first_window(_from_upright(block, stored), stored.shape, model.card)
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A part of an image: where it lies, its normalized pixels, and these on the plan's grid."""
+
+    region: Region
+    part: Image
+    scene: Scene
+
+
+def _read_block(stored: StoredImage, block: Region, record: NormalizationRecord, card: ModelCard) -> _Block:
+    """Read and prepare a block, its margin too."""
+    if card.predict.stride is not None:
+        first = _from_first_window(_from_upright(block, stored), stored.shape, card)
         block = _from_upright(first, stored)
-    raw = _predict_block(stored, block, record, model, engine)
-    core_of_block = core.shifted(tuple(-n for n in block.start)).slices
-    return calibrated(raw[(slice(None), *core_of_block)], model.card)
-
-
-def _predict_block(
-    stored: StoredImage, block: Region, record: NormalizationRecord, model: Model, engine: Engine
-) -> NDArray[np.float32]:
-    """What the network says of all of a block, its margin too, (planes, [z,] y, x)."""
     with timed("read"):
         pixels = read_beyond(lambda inside: stored.read(inside.slices), block, stored.shape)
     if not np.isfinite(pixels).all():
@@ -190,11 +194,17 @@ def _predict_block(
         )
     with timed("preprocess"):
         part = Image(normalize_part(pixels, record), stored.spacing, stored.unit, (), stored.direction)
-        prepared = preprocess_image(part, _without_normalization(model.card.plan))
-    tiling = _within_block(model.card, prepared.shape[1:])
-    predicted = predict_prepared(prepared, model.card, engine, tiling)
+        return _Block(block, part, Scene(preprocess_image(part, _without_normalization(card.plan))))
+
+
+def _predict_core(block: _Block, core: Region, model: Model, engine: Engine) -> NDArray[np.float32]:
+    """Predict a block, and give the part of it that has all its surroundings."""
+    card, shape = model.card, block.scene.shape
+    predicted = predict_prepared(block.scene, card, engine, _within_block(card, shape))
     with timed("restore"):
-        return restore(_with_surround(predicted, prepared.shape[1:]), part, model.card.plan)
+        raw = restore(_with_surround(predicted, shape), block.part, card.plan)
+        core_of_block = core.shifted(tuple(-n for n in block.region.start)).slices
+        return calibrated(raw[(slice(None), *core_of_block)], card)
 
 
 def _within_block(card: ModelCard, shape: tuple[int, ...]) -> Tiling:

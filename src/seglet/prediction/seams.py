@@ -12,6 +12,7 @@ from seglet.model import Model, Seams
 from seglet.postprocessing.labels import to_labels
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
+from seglet.prediction.scenes import Scene
 from seglet.prediction.tiled import predict_windows, region_of
 from seglet.prediction.tiling import tiling_of
 from seglet.preprocessing.transform import preprocess_image
@@ -49,7 +50,7 @@ def seam_error(image: Image, model: Model, engine: Engine) -> Seams | None:
     n_values = prod(stripe.extent for stripe in whole) * card.plan.channels[0]
     if n_windows == 1 or tiling.stride is not None or n_values > MOST_VALUES:
         return None
-    cut = predict_windows(pixels[None], engine, tiling)[0]
+    cut = predict_windows([Scene(pixels)], engine, tiling)[0]
     said = engine.run(read_mirrored(pixels, region_of(whole))[None])[0]
     inside = tuple(s.inside(n)[1] for s, n in zip(whole, cut.shape[1:], strict=True))
     both = (calibrated(raw, card) for raw in (cut, said[(slice(None), *inside)]))

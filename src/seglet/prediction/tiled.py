@@ -1,6 +1,6 @@
 """Overlap and blend: large images and volumes window by window, without a seam."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from itertools import islice, product
 from math import prod
@@ -10,16 +10,20 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import FormatError
 from seglet.core.events import Event, Tell, quiet
-from seglet.core.grid import Region, read_mirrored
+from seglet.core.grid import Region
 from seglet.core.image import Image
+from seglet.core.overlap import ahead
 from seglet.core.profile import timed
 from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.rotations import turns
+from seglet.prediction.scenes import Scene, scene_of
 from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once
-from seglet.preprocessing.transform import preprocess_image, restore
+from seglet.preprocessing.transform import restore
+
+Place = tuple[Stripe, ...]
 
 
 def predict_image(image: Image, model: Model, engine: Engine, tell: Tell = quiet) -> NDArray[np.float32]:
@@ -59,7 +63,7 @@ def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) 
     (planes, [z,] y, x) float32 array
         On the image's own grid; see `seglet.prediction.outputs.raw_planes`.
     """
-    if not np.isfinite(image.pixels).all():
+    if image.pixels.dtype.kind == "f" and not np.isfinite(image.pixels).all():
         raise FormatError(
             "image",
             found="infinite or undefined values",
@@ -68,46 +72,49 @@ def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) 
         )
     card = model.card
     with timed("preprocess"):
-        pixels = preprocess_image(image, card.plan)
-    raw = predict_prepared(pixels, card, engine, tiling_of(card), tell)
+        scene = scene_of(image, card)
+    raw = predict_prepared(scene, card, engine, tiling_of(card), tell)
     with timed("restore"):
         return calibrated(restore(raw, image, card.plan), card)
 
 
 def predict_prepared(
-    pixels: NDArray[np.float32], card: ModelCard, engine: Engine, tiling: Tiling, tell: Tell = quiet
+    scene: Scene, card: ModelCard, engine: Engine, tiling: Tiling, tell: Tell = quiet
 ) -> NDArray[np.float32]:
-    """Predict what `preprocess_image` gave, on the same grid: (c, [z,] y, x) to (planes, [z,] y, x).
+    """Predict an image on the plan's grid: (c, [z,] y, x) to (planes, [z,] y, x).
 
     The mean over as many turned versions as the model's settings say; one after the other, so that they take
     no more memory than two.
     """
     with timed("blend"):
-        total = _predict_upright(pixels, card, engine, tiling, tell)
-        for turn in turns(pixels.shape[1:], card):
-            total += turn.back(_predict_upright(turn.there(pixels), card, engine, tiling, tell))
-        total /= card.predict.rotations
+        total = _predict_upright(scene, card, engine, tiling, tell)
+        for turn in turns(scene.shape, card):
+            turned = Scene(turn.there(scene.pixels))
+            total += turn.back(_predict_upright(turned, card, engine, tiling, tell))
+        if card.predict.rotations > 1:
+            total /= card.predict.rotations
         return total
 
 
 def _predict_upright(
-    pixels: NDArray[np.float32], card: ModelCard, engine: Engine, tiling: Tiling, tell: Tell
+    scene: Scene, card: ModelCard, engine: Engine, tiling: Tiling, tell: Tell
 ) -> NDArray[np.float32]:
     """A network of slices sees one slice at a time; the first spatial axis then counts them."""
     if card.plan.mode == "slices":
-        return predict_windows(pixels.swapaxes(0, 1), engine, tiling, tell).swapaxes(0, 1)
-    return np.asarray(predict_windows(pixels[None], engine, tiling, tell)[0], np.float32)
+        slices = [Scene(pixels) for pixels in scene.pixels.swapaxes(0, 1)]
+        return predict_windows(slices, engine, tiling, tell).swapaxes(0, 1)
+    return np.asarray(predict_windows([scene], engine, tiling, tell)[0], np.float32)
 
 
 def predict_windows(
-    images: NDArray[np.float32], engine: Engine, tiling: Tiling, tell: Tell = quiet
+    images: Sequence[Scene], engine: Engine, tiling: Tiling, tell: Tell = quiet
 ) -> NDArray[np.float32]:
     """Run the engine over windows and put together what it says; see `seglet.core.tiling`.
 
     Parameters
     ----------
-    images : (n, c, [z,] y, x) float32 array
-        Preprocessed images of one size.
+    images : sequence of Scene
+        Images of one size.
     engine : Engine
         What runs the network; whatever it gives is blended, be it probabilities or logits.
     tiling : Tiling
@@ -120,21 +127,20 @@ def predict_windows(
     (n, planes, [z,] y, x) float32 array
         Without the margin that `images` have where they are surrounded.
     """
-    shape = tuple(n - 2 * side for n, side in zip(images.shape[2:], tiling.surround, strict=True))
+    shape = tuple(n - 2 * side for n, side in zip(images[0].shape, tiling.surround, strict=True))
     along = tiling.stripes(shape)
-    at_once, total = windows_at_once(along), len(images) * prod(map(len, along))
-    windows = product(range(len(images)), product(*along))
     blended: NDArray[np.float32] | None = None
-    for done in range(0, total, at_once):
-        chosen = list(islice(windows, at_once))
-        cut = [read_mirrored(images[i], region_of(place).shifted(tiling.surround)) for i, place in chosen]
+    done, total = 0, len(images) * prod(map(len, along))
+    batches = _batches(images, along, tiling)
+    for chosen, cut in batches if total <= windows_at_once(along) else ahead(batches):
         with timed("network"):
-            planes = engine.run(np.stack(cut))
+            planes = engine.run(cut)
         if blended is None:
             blended = np.zeros((len(images), planes.shape[1], *shape), np.float32)
         for (number, place), patch in zip(chosen, planes, strict=True):
             _blend(blended[number], patch, place)
-        tell(Event("windows", done=done + len(chosen), total=total))
+        done += len(chosen)
+        tell(Event("windows", done=done, total=total))
     assert blended is not None  # an image has at least one window
     return blended
 
@@ -161,6 +167,18 @@ def region_of(place: Sequence[Stripe]) -> Region:
     """The box that one window reads, which may reach beyond the image."""
     start = tuple(stripe.start for stripe in place)
     return Region(start, tuple(stripe.start + stripe.extent for stripe in place))
+
+
+def _batches(
+    images: Sequence[Scene], along: Sequence[Sequence[Stripe]], tiling: Tiling
+) -> Iterator[tuple[list[tuple[int, Place]], NDArray[np.float32]]]:
+    """Which windows are run at once: the image and the place of each, and (n, c, [z,] y, x) input."""
+    windows = product(range(len(images)), product(*along))
+    while chosen := list(islice(windows, windows_at_once(along))):
+        with timed("preprocess"):
+            cut = [images[i].window(region_of(place).shifted(tiling.surround)) for i, place in chosen]
+            batch = np.stack(cut)
+        yield chosen, batch
 
 
 def _blend(blended: NDArray[np.float32], patch: NDArray[np.float32], place: Sequence[Stripe]) -> None:

@@ -46,6 +46,25 @@ def normalize_image(image: Image, plan: Plan) -> NDArray[np.float32]:
     return np.stack(slices, axis)
 
 
+def measure_image(image: Image, plan: Plan) -> NormalizationRecord:
+    """Measure an image in memory that is normalized part by part, then by `normalize_part`.
+
+    Raises
+    ------
+    GeometryError
+        If the image's channels do not fit the plan, or it normalizes images or slices as a whole.
+    """
+    require_parts(plan)
+    first = (slice(None), *(slice(1) for _ in image.shape))
+    corner = to_color(image.pixels[first], plan.color, plan.n_channels)
+    if plan.intensity is not None or plan.normalization == "divide":
+        return NormalizationRecord(plan.color, plan.n_channels, _scales(corner, plan, image.pixels.dtype))
+    is_mixed = image.n_channels != len(corner)
+    each = [to_color(image.pixels, plan.color, plan.n_channels)] if is_mixed else image.pixels[:, None]
+    scales = [one for some in each for one in _scales(np.asarray(some, np.float32), plan, image.pixels.dtype)]
+    return NormalizationRecord(plan.color, plan.n_channels, tuple(scales))
+
+
 @lru_cache(maxsize=256)
 def normalization_of(stored: StoredImage, plan: Plan) -> NormalizationRecord:
     """Measure an image on disk: all of it where it is small or cannot be read in part, else boxes of it.

@@ -1,0 +1,75 @@
+"""Two things at once: what comes next is made, and what is done is put away, in threads beside the work."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Final, TypeVar
+
+from seglet.core.profile import timed
+
+Item = TypeVar("Item")
+Later = Callable[[Callable[[], object]], None]
+
+WAITING = "wait"  # part of a profile: for what is made or put away meanwhile
+
+
+class _End:
+    """Stands behind the last item."""
+
+
+_END: Final = _End()
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """Make each next item in a thread while the one before is used.
+
+    Parameters
+    ----------
+    items : iterable
+        Asked for its items in their order, one at a time, by one thread; never more than one ahead.
+
+    Yields
+    ------
+    item
+        The same ones in the same order. An error in making one is raised in its place, after all before it.
+    """
+    source = iter(items)
+
+    def following() -> Item | _End:
+        return next(source, _END)
+
+    with ThreadPoolExecutor(1, "ahead") as pool:
+        coming = pool.submit(copy_context().run, following)
+        while not isinstance(item := _result(coming), _End):
+            coming = pool.submit(copy_context().run, following)
+            yield item
+
+
+@contextmanager
+def behind() -> Iterator[Later]:
+    """Put things away in a thread while the work goes on; all of them are, once the context is left.
+
+    Yields
+    ------
+    callable
+        Takes what is to be done; waits until what it was given before is done. They are done one at a time,
+        in their order. An error of one is raised at the next, or at the end; what comes after it is not done.
+        An error inside the context is raised once what is being done is over.
+    """
+    waiting: list[Future[object]] = []
+
+    def later(job: Callable[[], object]) -> None:
+        if waiting:
+            _result(waiting.pop())
+        waiting.append(pool.submit(copy_context().run, job))
+
+    with ThreadPoolExecutor(1, "behind") as pool:
+        yield later
+        for last in waiting:
+            _result(last)
+
+
+def _result(future: Future[Item]) -> Item:
+    with timed(WAITING):
+        return future.result()

@@ -1,0 +1,84 @@
+"""What a plan will cost, said before it is done: the memory and the time of training and of prediction."""
+
+import time
+from math import prod
+
+import numpy as np
+
+from seglet.core.image import StoredImage
+from seglet.core.sizes import gibibytes
+from seglet.io.pixels import in_memory
+from seglet.model import Model, untrained
+from seglet.planning import Planned
+from seglet.prediction.engines.pytorch import TorchEngine
+from seglet.prediction.memory import PROCESS, image_memory, network_memory
+from seglet.prediction.tiled import n_seen
+from seglet.preprocessing.target import network_axes
+from seglet.preprocessing.transform import grid_shape
+from seglet.reading import memory_of_patches
+
+PASSES = 3  # a step's time in those of a prediction: forward, and backward for input and for weights
+
+
+def expectations(planned: Planned) -> tuple[tuple[str, str], ...]:
+    """Memory and time of training, and of predicting the largest labelled image, in words.
+
+    The network is run on one batch of zeros to know its speed here, in PyTorch.
+    """
+    model = untrained(planned.card())
+    image = max((sample.image for sample in planned.samples.values()), key=lambda one: prod(one.shape))
+    stored = image if isinstance(image, StoredImage) else in_memory(image)
+    rate = seconds_per_pixel(model)
+    size = "x".join(map(str, reversed(stored.shape)))
+    taken_s = rate * n_seen(seen_shape(stored, model), model.card)
+    trained, predicted = gibibytes(training_memory(planned)), gibibytes(prediction_memory(stored, model))
+    return (
+        ("training takes", f"about {trained} of memory and {_training_time(planned, rate)}"),
+        ("predicting takes", f"about {predicted} of memory and {_duration(taken_s)} for an image of {size}"),
+    )
+
+
+def prediction_memory(image: StoredImage, model: Model) -> int:
+    """Bytes that a process takes at most to predict one image in memory."""
+    return PROCESS + network_memory(model, image) + image_memory(image, model.card)
+
+
+def training_memory(planned: Planned) -> int:
+    """Bytes that a process takes at most to train, scoring left out."""
+    is_in_memory = planned.plan.reading == "memory"
+    images = planned.needed if is_in_memory else memory_of_patches(planned.plan)
+    return PROCESS + images + planned.plan.training_memory
+
+
+def seconds_per_pixel(model: Model) -> float:
+    """Time a network on a batch as it is trained on; of a second run: the first chooses the arithmetic."""
+    plan, engine = model.card.plan, TorchEngine(model)
+    batch = np.zeros((plan.batch_size, plan.n_channels, *plan.patch_size), np.float32)
+    engine.run(batch)
+    start = time.perf_counter()
+    engine.run(batch)
+    return (time.perf_counter() - start) / batch[:, 0].size
+
+
+def seen_shape(image: StoredImage, model: Model) -> tuple[int, ...]:
+    """Extent of an image on the plan's grid, the axis of slices first."""
+    plan = model.card.plan
+    shape, axes = grid_shape(image, plan), network_axes(plan.mode, plan.slice_axis)
+    slices = tuple(n for axis, n in enumerate(shape) if axis not in axes)
+    return slices + tuple(shape[axis] for axis in axes)
+
+
+def _training_time(planned: Planned, rate: float) -> str:
+    fit, plan = planned.recipe.fit, planned.plan
+    if fit.steps is None:
+        return f"{_duration(fit.budget_s)} with scoring"
+    step_s = PASSES * rate * plan.batch_size * prod(plan.patch_size) * fit.accumulate
+    return f"{_duration(fit.steps * step_s)} for {fit.steps} steps"
+
+
+def _duration(seconds: float) -> str:
+    """Write a time for a person."""
+    if seconds < 90:
+        return f"{seconds:.2g} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

@@ -1,0 +1,98 @@
+"""What prediction is foretold to take is what a process takes; see also tests/test_limiting.py."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from seglet.core.image import Image, StoredImage
+from seglet.io.files import open_image
+from seglet.io.listing import as_file
+from seglet.io.pixels import in_memory
+from seglet.model import Model, save_model
+from seglet.postprocessing.settings import DecodingConfig
+from seglet.prediction.memory import (
+    MIB,
+    PROCESS,
+    block_memory,
+    image_memory,
+    network_memory,
+)
+
+MakeModel = Callable[..., Model]
+PROGRAM = (
+    "import resource, subprocess, sys;"
+    "subprocess.run([sys.executable, '-m', 'seglet', *sys.argv[1:]], check=True);"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+)
+
+
+def peak(*command: object) -> int:
+    """Bytes that a command of seglet takes at most, in a process of its own."""
+    program = [sys.executable, "-c", PROGRAM, *map(str, command)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    return int(done.stdout.splitlines()[-1]) * 1024
+
+
+def a_file(path: Path, side: int) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)
+    tifffile.imwrite(path, pixels, tile=(512, 512))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bytes are counted otherwise elsewhere")
+@pytest.mark.parametrize(("side", "channels"), [(1500, (16, 32, 64)), (6000, (4, 8))])
+def test_a_process_takes_what_was_foretold(
+    make_model: MakeModel, tmp_path: Path, side: int, channels: tuple[int, ...]
+) -> None:
+    model = make_model(channels=channels, window=None, margin=None, normalization="standardize")
+    save_model(model, tmp_path / "model")
+    file = a_file(tmp_path / "image.tif", side)
+    image = open_image(as_file(file))
+    foretold = PROCESS + network_memory(model, image) + image_memory(image, model.card)
+    command = ("predict", tmp_path / "model", file, "-o", tmp_path / "out", "--engine", "torch")
+    taken = peak(*command, "--precision", "fp32")
+    assert foretold == pytest.approx(taken, rel=0.25), (foretold / MIB, taken / MIB)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bytes are counted otherwise elsewhere")
+def test_blocks_take_what_was_foretold_and_less_than_was_said(make_model: MakeModel, tmp_path: Path) -> None:
+    model = make_model(window=None, margin=None, normalization="standardize")
+    save_model(model, tmp_path / "model")
+    file = a_file(tmp_path / "image.tif", 4000)
+    command = ("predict", tmp_path / "model", file, "-o", tmp_path / "out", "--engine", "torch")
+    taken = peak(*command, "--precision", "fp32", "--max-ram", "760M")
+    assert (tmp_path / "out/image.ome.zarr").is_dir(), "160 MB in one piece do not fit"
+    assert taken < 760 * MIB
+    assert PROCESS + network_memory(model) + block_memory(model) == pytest.approx(taken, rel=0.25)
+
+
+def an_image(*shape: int, dtype: type = np.uint8) -> StoredImage:
+    return StoredImage(shape, np.dtype(dtype), lambda box: np.zeros(0))
+
+
+def test_more_takes_more(make_model: MakeModel) -> None:
+    model = make_model()
+    decoding = model.card.model_copy(update={"decoding": DecodingConfig()})
+    plain = image_memory(an_image(1, 900, 900), model.card)
+    assert plain < image_memory(an_image(1, 900, 900, dtype=np.uint16), model.card)
+    assert plain < image_memory(an_image(1, 900, 901), model.card)
+    assert plain < image_memory(an_image(1, 900, 900), decoding)
+    wider, longer = make_model(channels=(8, 16)), make_model(window=128)
+    assert network_memory(model) < min(network_memory(wider), network_memory(longer, an_image(1, 900, 900)))
+    assert block_memory(model) < block_memory(longer)
+
+
+def test_a_small_image_is_one_small_window(make_model: MakeModel) -> None:
+    model = make_model(window=512, margin=None)
+    small = in_memory(Image(np.zeros((1, 40, 40), np.uint8)))
+    assert network_memory(model, small) < network_memory(model)
+
+
+def test_what_is_resampled_is_there_twice(make_model: MakeModel) -> None:
+    plain, resized = make_model(), make_model(resize=(900, 900))
+    assert image_memory(an_image(1, 450, 450), plain.card) < image_memory(an_image(1, 450, 450), resized.card)
