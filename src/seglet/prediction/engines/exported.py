@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
+from seglet.model import Model
+from seglet.networks.hardware import on_device
+
 LARGEST = 2**16  # steps along an axis of a window; a bound that the exporter asks for
 
 
@@ -43,6 +46,12 @@ def exported(network: nn.Module, images: Tensor) -> ExportedProgram:
     example = torch.zeros(2, images.shape[1], *shape)  # one image alone, or one step, would be fixed
     with silent("torch"), torch.no_grad():
         return torch.export.export(network, (example,), dynamic_shapes=(free,), strict=False)
+
+
+def exported_model(model: Model, shape: tuple[int, ...]) -> ExportedProgram:
+    """Trace a model's network, which is moved to the CPU; `shape`, (n, c, [z,] y, x), as of `exported`."""
+    network = on_device(model.network, torch.device("cpu")).eval()
+    return exported(network, torch.zeros(shape))
 
 
 def step_of(network: nn.Module) -> tuple[int, ...] | None:

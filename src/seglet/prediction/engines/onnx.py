@@ -9,9 +9,8 @@ from torch import Tensor
 from seglet.core.errors import MissingExtra
 from seglet.core.storage import whole_folder
 from seglet.model import Model, ModelCard
-from seglet.networks.hardware import on_device
 from seglet.prediction.engines.engine import NetworkEngine
-from seglet.prediction.engines.exported import exported, silent
+from seglet.prediction.engines.exported import exported_model, silent
 
 GRAPH = "network.onnx"
 
@@ -65,8 +64,7 @@ def graph_of(model: Model, shape: tuple[int, ...]) -> bytes:
         If the converter is not installed.
     """
     _runtime()
-    network = on_device(model.network, torch.device("cpu")).eval()
-    program = exported(network, torch.zeros(shape))
+    program = exported_model(model, shape)
     with silent("torch.onnx"):  # it tells of torchvision, which nobody needs
         converted = torch.onnx.export(program, dynamo=True, verbose=False)
     assert converted is not None

@@ -12,9 +12,8 @@ from torch import Tensor
 from seglet.core.errors import MissingExtra
 from seglet.core.storage import whole_folder
 from seglet.model import Model, ModelCard
-from seglet.networks.hardware import on_device
 from seglet.prediction.engines.engine import NetworkEngine
-from seglet.prediction.engines.exported import exported, silent
+from seglet.prediction.engines.exported import exported_model, silent
 
 if TYPE_CHECKING:
     import openvino
@@ -91,8 +90,7 @@ def graph_of(model: Model, shape: tuple[int, ...]) -> "openvino.Model":
     MissingExtra
         If OpenVINO is not installed.
     """
-    network = on_device(model.network, torch.device("cpu")).eval()
-    program = exported(network, torch.zeros(shape))
+    program = exported_model(model, shape)
     with silent("openvino"):
         graph: openvino.Model = _openvino().convert_model(program)
     return graph
