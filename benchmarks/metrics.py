@@ -87,7 +87,8 @@ def dsb() -> None:
         from stardist.matching import matching
     except ImportError:
         print(
-            "StarDist is missing: pip install --no-deps --target FOLDER stardist csbdeep six; PYTHONPATH=FOLDER"
+            "StarDist is missing: "
+            "pip install --no-deps --target FOLDER stardist csbdeep six; PYTHONPATH=FOLDER"
         )
     else:
         above = [threshold + 1e-6 for threshold in THRESHOLDS]  # it matches at IoU ≥ t, in float32

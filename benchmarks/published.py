@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+from accuracy import DATA, figure, tell
 
 import seglet
-from seglet.core.events import Event
-from seglet.metrics.scores import Scores
-
-DATA = Path(os.environ.get("SEGLET_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 class Row(NamedTuple):
@@ -93,23 +90,8 @@ def run(name: str, recipe: str, budget: str, seed: int, out: Path) -> str:
     settings = (*row.settings, f"fit.seed={seed}")
     trained = seglet.train(DATA / row.data, folder, recipe, settings, budget, tell=tell)
     facts = yaml.safe_load((folder / "run.yaml").read_text())
-    figures = ", ".join(f"{key} {figure(trained.scores, key):.4f}" for key in row.figures)
+    figures = ", ".join(f"{key} {figure(trained.scores, key).mean:.4f}" for key in row.figures)
     return f"| {row.data} | {recipe} | {facts['steps']} | {facts['took_s']:.0f} | {figures} |"
-
-
-def figure(scores: Scores, name: str) -> float:
-    """One figure of the scores."""
-    group, *path = name.split(".")
-    value = getattr(scores, group)
-    for key in path:
-        value = value[key]
-    return float(getattr(value, "mean", value))
-
-
-def tell(event: Event) -> None:
-    """Say the rounds of training on standard error."""
-    if event.message:
-        os.write(2, f"{event.stage}: {event.message}\n".encode())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,138 @@
+"""What a change of the planned recipe brings: each on several data sets, for the same number of patches.
+
+Run by ``python benchmarks/experiments.py --steps 1500 --jobs 2``; needs the real annotated images
+(SEGLET_DATA). A run is a command of its own on one thread. Beside the figures of the test images stands the
+Dice of the validation windows, by which a change is judged, and the processor time as a multiple of that
+without any change. What was run stays in the folder and is not run again.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+from accuracy import DATA, TASKS, Task, figure
+
+from seglet.metrics.scores import read_scores
+
+
+class Change(NamedTuple):
+    """What is set, and by what the number of steps is multiplied so that as many patches are seen."""
+
+    settings: tuple[str, ...] = ()
+    steps: float = 1
+
+
+CHANGES = {
+    "none": Change(),
+    "predicted without mirrored versions": Change(("predict.flips=false",)),
+    "batch 4, twice as many steps": Change(("plan.batch_size=4",), 2),
+    "batch 16, half as many": Change(("plan.batch_size=16",), 0.5),
+    "learning rate 0.005": Change(("fit.learning_rate=0.005",)),
+    "learning rate 0.001": Change(("fit.learning_rate=0.001",)),
+    "one cycle": Change(("fit.schedule=one_cycle",)),
+    "averaging of weights 0.999": Change(("fit.ema=0.999",)),
+    "no averaging": Change(("fit.ema=0",)),
+    "weight decay 0.01": Change(("fit.weight_decay=0.01",)),
+    "clDice 0.5": Change(("loss.cl_dice=0.5",)),
+    "cross-entropy alone": Change(("loss.dice=0",)),
+    "residual encoder": Change(("network={kind: residual_unet, n_blocks: [1, 2, 2, 2], norm: batch}",)),
+    "instance normalization": Change(("network.norm=instance",)),
+    "group normalization": Change(("network.norm=group",)),
+    "leaky ReLU": Change(("network.activation=leaky_relu",)),
+    "deep supervision": Change(("network.deep_supervision=true",)),
+    "dropout 0.1": Change(("network.dropout=0.1",)),
+    "24 to 192 channels": Change(("plan.channels=[24,48,96,192]",)),
+    "32 to 256 channels": Change(("plan.channels=[32,64,128,256]",)),
+    "five levels, 16 to 256": Change(("plan.channels=[16,32,64,128,256]",)),
+    "patches of 192, batch 4": Change(("plan.patch_size=[192,192]", "plan.batch_size=4"), 8 / 9),
+    "patches of 256, batch 2": Change(("plan.patch_size=[256,256]", "plan.batch_size=2")),
+    "no elastic deformation": Change(("patches.augment.elastic=0",)),
+    "elastic deformation twice as strong": Change(("patches.augment.elastic=12",)),
+    "every change on a quarter of the patches": Change(("patches.augment.probability=0.25",)),
+    "intensities half as strong": Change(
+        (
+            "patches.augment.brightness=0.1",
+            "patches.augment.contrast=[0.87, 1.15]",
+            "patches.augment.gamma=[0.85, 1.2]",
+            "patches.augment.noise=0.07",
+            "patches.augment.blur=0.5",
+        )
+    ),
+    "no patches of the foreground": Change(("patches.foreground=0",)),
+    "two thirds of the foreground": Change(("patches.foreground=0.67",)),
+}
+
+
+def main() -> None:
+    """Run what was asked for and was not run before, and print a Markdown table for each dataset."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("changes", nargs="*", help=f"of {', '.join(CHANGES)}; all where none is named")
+    parser.add_argument("--tasks", nargs="*", default=["chasedb1", "isbi2012"], help=f"of {', '.join(TASKS)}")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at once")
+    parser.add_argument("--out", type=Path, default=Path("runs/experiments"))
+    options = parser.parse_args()
+    changes = list(dict.fromkeys(["none", *(options.changes or CHANGES)]))
+    runs = [
+        (change, task, seed) for seed in range(options.seeds) for change in changes for task in options.tasks
+    ]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        done = pool.map(lambda each: run(*each, options.steps, options.out), runs)
+        found = dict(zip(runs, done, strict=True))
+    for task in options.tasks:
+        print_table(task, {c: [found[c, task, seed] for seed in range(options.seeds)] for c in changes})
+
+
+def run(name: str, task: str, seed: int, steps: int, out: Path) -> dict[str, float]:
+    """The figures of one run, which is trained where it was not before."""
+    change, of = CHANGES[name], TASKS[task]
+    folder = out / f"{task}-{name.replace(' ', '-').replace(',', '')}-{steps}-seed{seed}"
+    if not (folder / "cpu_s").exists():
+        fit = f"fit.steps={round(steps * change.steps)}", f"fit.seed={seed}"
+        said = [part for setting in (*of.settings, *change.settings, *fit) for part in ("--set", setting)]
+        command = [sys.executable, "-m", "seglet", "train", DATA / of.data, "-o", folder, *said]
+        out.mkdir(parents=True, exist_ok=True)
+        with folder.with_suffix(".log").open("w") as log:
+            child = subprocess.Popen(
+                command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
+            )
+            _, status, used = os.wait4(child.pid, 0)
+        if status:
+            raise SystemExit(f"{name} on {task} failed: see {log.name}")
+        (folder / "cpu_s").write_text(str(used.ru_utime + used.ru_stime))
+    return figures(folder, of)
+
+
+def figures(folder: Path, task: Task) -> dict[str, float]:
+    """Figures of the test images, the best Dice of the validation windows, and processor seconds."""
+    scores = read_scores(folder / "scores.json")
+    header, *rows = (line.split(",") for line in (folder / "history.csv").read_text().split())
+    validated = [float(row[header.index("val_dice")]) for row in rows]
+    found = {title: figure(scores, path).mean for title, path in task.figures}
+    return {"validation Dice": max(validated), **found, "time": float((folder / "cpu_s").read_text())}
+
+
+def print_table(task: str, found: dict[str, list[dict[str, float]]]) -> None:
+    """One row for each change: means over seeds, and the smallest and largest where there are several."""
+    plain = found["none"]
+    names = list(plain[0])
+    print(f"\n| {task} | {' | '.join(names)} |\n|{'---|' * (len(names) + 1)}")
+    for change, runs in found.items():
+        cells = [_cell([run[name] for run in runs]) for name in names[:-1]]
+        factor = mean(run["time"] for run in runs) / mean(run["time"] for run in plain)
+        print(f"| {change} | {' | '.join(cells)} | {factor:.2f}x |")
+
+
+def _cell(values: list[float]) -> str:
+    spread = f" ({min(values):.4f} to {max(values):.4f})" if len(values) > 1 else ""
+    return f"{mean(values):.4f}{spread}"
+
+
+if __name__ == "__main__":
+    main()
