@@ -7,8 +7,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.events import Tell, quiet
 from seglet.data.samples import read_sample
 from seglet.model import load_model
-from seglet.prediction.engines.cache import read_trials
-from seglet.prediction.engines.choice import AutoEngine, available, fastest
+from seglet.prediction.engines.choice import AutoEngine, available, fastest, known
 from seglet.prediction.engines.trial import Trial
 from seglet.prediction.tiled import predict_raw
 from seglet.writing import unlabelled
@@ -51,7 +50,6 @@ def try_engines(source: Path, path: Path, tell: Tell = quiet) -> Tried:
     if len(cases) != 1:
         raise DatasetError(path, found=f"{len(cases)} images", expected="one", remedy="Give a single file.")
     image = read_sample(cases[0], None).image
-    predict_raw(image, model, AutoEngine(model, tell, patience_s=0))
-    known = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
-    trials = tuple(known[choice] for choice in available(model) if choice in known)
-    return Tried(trials=trials, chosen=fastest(trials))
+    predict_raw(image, model, AutoEngine(model, tell, patience_s=0, choices=available(model)))
+    trials = known(model)
+    return Tried(trials=tuple(trials), chosen=fastest(trials))

@@ -5,7 +5,16 @@ from numpy.typing import NDArray
 from seglet.core.errors import ConfigError, EngineError
 from seglet.model import PredictConfig
 from seglet.prediction.engines.cache import folder_of, read_trials, write_trials
-from seglet.prediction.engines.choice import AutoEngine, CheckedEngine, available, engine_for, fastest, tried
+from seglet.prediction.engines.choice import (
+    AutoEngine,
+    CheckedEngine,
+    available,
+    engine_for,
+    fastest,
+    promising,
+    tried,
+)
+from seglet.prediction.engines.making import Choice
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.trial import Trial
 
@@ -86,7 +95,27 @@ def test_pytorch_until_its_patience_is_over(make_model, windows, monkeypatch) ->
     eager.run(windows)
     np.testing.assert_allclose(eager.run(windows), exact, atol=0.05)
     assert len(told) == 1
-    assert {(one.engine, one.precision) for one in read_trials(model)} == set(available(model))
+    assert {(one.engine, one.precision) for one in read_trials(model)} == set(promising(available(model)))
+
+
+def test_engines_that_cannot_be_fastest_are_not_tried() -> None:
+    every: list[Choice] = [("torch", "fp32"), ("openvino", "fp32"), ("onnx", "fp32")]
+    assert promising(every) == every[:2]
+    assert promising([every[0], every[2]]) == [every[0], every[2]]
+    bf16: list[Choice] = [("torch", "bf16"), ("openvino", "bf16")]
+    assert promising([every[0], bf16[0], bf16[1], *every[1:], ("openvino", "int8")]) == [
+        *bf16,
+        ("openvino", "int8"),
+    ]
+
+
+def test_float32_is_tried_where_bf16_is_not_close(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    model, told = make_model(), []
+    far = tuple(made(*one, 1, dice=0.9) for one in promising(available(model)) if one[0] != "torch")
+    write_trials(model, far)
+    AutoEngine(model, told.append, patience_s=0).run(windows)
+    AutoEngine(model, told.append, patience_s=0).run(windows)
+    assert ("onnx", "fp32") in {(one.engine, one.precision) for one in read_trials(model)}
 
 
 def test_what_was_measured_decides_from_the_first_window_on(make_model, windows) -> None:  # type: ignore[no-untyped-def]

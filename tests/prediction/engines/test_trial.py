@@ -5,7 +5,7 @@ from torch import Tensor
 
 from seglet.prediction.engines.engine import NetworkEngine
 from seglet.prediction.engines.pytorch import TorchEngine
-from seglet.prediction.engines.trial import LEAST_DICE, agreement, try_engine
+from seglet.prediction.engines.trial import LEAST_DICE, agreement, expect, try_engine
 
 
 class Shifted(NetworkEngine):
@@ -24,11 +24,12 @@ class Shifted(NetworkEngine):
 def test_tells_how_far_an_engine_is_off(make_model) -> None:  # type: ignore[no-untyped-def]
     model, windows = make_model(), np.random.default_rng(0).random((2, 1, 32, 32), np.float32)
     exact = TorchEngine(model, "fp32")
-    own = try_engine(("torch", "fp32"), exact, windows, exact, model.card)
+    expected = expect(exact, windows, model.card)
+    own = try_engine(("torch", "fp32"), exact, expected, model.card)
     assert (own.largest_logit, own.largest_probability, own.dice) == (0, 0, 1)
     assert own.is_close
     assert own.milliseconds > 0
-    off = try_engine(("onnx", "fp32"), Shifted(exact, 0.25, model.card), windows, exact, model.card)
+    off = try_engine(("onnx", "fp32"), Shifted(exact, 0.25, model.card), expected, model.card)
     assert off.largest_logit == pytest.approx(0.25, abs=1e-5)
     true, found = (exact.run(windows) > 0.5), 1 / (1 + np.exp(-exact.logits(windows) - 0.25)) > 0.5
     assert off.dice == pytest.approx(2 * (true & found).sum() / (true.sum() + found.sum()))

@@ -14,7 +14,7 @@ from seglet.prediction.engines.cache import read_trials, write_trials
 from seglet.prediction.engines.engine import Engine, NetworkEngine, Windows
 from seglet.prediction.engines.making import CPU, Choice, int8_folder, make_engine
 from seglet.prediction.engines.pytorch import TorchEngine
-from seglet.prediction.engines.trial import Trial, try_engine
+from seglet.prediction.engines.trial import Trial, expect, try_engine
 
 Word = TypeVar("Word", bound=str)
 
@@ -111,8 +111,9 @@ class CheckedEngine:
 class AutoEngine:
     """PyTorch, until another engine is known to be faster on this machine.
 
-    Which is fastest is measured once for a model and kept. It is not measured before PyTorch has taken some
-    seconds: converting a network takes as long, and most images are done by then.
+    Which is fastest is measured once for a model and kept, of the engines that can be expected to be. It is
+    not measured before PyTorch has taken some seconds: converting a network takes as long, and most images
+    are done by then.
 
     Parameters
     ----------
@@ -122,10 +123,19 @@ class AutoEngine:
         Hears which engine was chosen.
     patience_s : float
         Seconds of PyTorch before other engines are tried.
+    choices : sequence of Choice or None
+        What is tried; what is promising where None. What was tried before is considered too.
     """
 
-    def __init__(self, model: Model, tell: Tell = quiet, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        model: Model,
+        tell: Tell = quiet,
+        patience_s: float = PATIENCE_S,
+        choices: Sequence[Choice] | None = None,
+    ) -> None:
         self._model, self._tell, self._patience_s = model, tell, patience_s
+        self._choices = promising(available(model)) if choices is None else choices
         self._engine: NetworkEngine = TorchEngine(model, "auto")
         self._spent: float | None = None
         self._is_settled = False
@@ -140,12 +150,14 @@ class AutoEngine:
         return planes
 
     def _settle(self, windows: Windows) -> None:
-        choices = available(self._model)
-        is_known = self._spent is None and _are_known(self._model, choices)
+        is_known = self._spent is None and _are_known(self._model, self._choices)
         if not is_known and (self._spent or 0.0) < self._patience_s:
             return
         self._is_settled = True
-        best = fastest(tried(self._model, choices, windows))
+        trials = tried(self._model, self._choices, windows)
+        if len(trials) < len(self._choices) or not all(trial.is_close for trial in trials):
+            tried(self._model, available(self._model), windows)
+        best = fastest(known(self._model))
         if best.engine != "torch":
             self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
         self._tell(Event("engine", _in_words(best)))
@@ -167,23 +179,43 @@ def available(model: Model) -> list[Choice]:
     return choices
 
 
+def promising(choices: Sequence[Choice]) -> list[Choice]:
+    """What is tried unasked: float32 only where there is no bf16, and ONNX only without OpenVINO.
+
+    The others were slower wherever these run (benchmarks/RESULTS.md), and each costs seconds.
+    """
+    short = {engine for engine, precision in choices if precision == "bf16"}
+    engines = {engine for engine, _ in choices}
+    return [
+        (engine, precision)
+        for engine, precision in choices
+        if not (precision == "fp32" and engine in short) and not (engine == "onnx" and "openvino" in engines)
+    ]
+
+
+def known(model: Model) -> list[Trial]:
+    """What was tried of a model on this machine, of the engines that can run it now."""
+    kept = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
+    return [kept[choice] for choice in available(model) if choice in kept]
+
+
 def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Trial]:
     """The trial of each choice, in their order: as it was kept, else made now and kept.
 
     An engine that cannot run the network is left out, unless it is the only choice.
     """
-    known = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
-    few, exact = windows[:MOST_WINDOWS], TorchEngine(model, "fp32", CPU)
-    for choice in choices:
-        if choice in known:
-            continue
+    kept = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
+    few = windows[:MOST_WINDOWS]
+    if unknown := [choice for choice in choices if choice not in kept]:
+        expected = expect(TorchEngine(model, "fp32", CPU), few, model.card)
+    for choice in unknown:
         try:
-            known[choice] = try_engine(choice, make_engine(model, choice, few.shape), few, exact, model.card)
+            kept[choice] = try_engine(choice, make_engine(model, choice, few.shape), expected, model.card)
         except (SegletError, RuntimeError):  # a library's own error, of operations that it does not know
             if len(choices) == 1:
                 raise
-    write_trials(model, tuple(known.values()))
-    return [known[choice] for choice in choices if choice in known]
+    write_trials(model, tuple(kept.values()))
+    return [kept[choice] for choice in choices if choice in kept]
 
 
 def fastest(trials: Sequence[Trial]) -> Trial:
@@ -204,8 +236,8 @@ def _one_of(setting: str, said: str, allowed: tuple[Word, ...]) -> Word:
 
 
 def _are_known(model: Model, choices: Sequence[Choice]) -> bool:
-    known = {(trial.engine, trial.precision) for trial in read_trials(model)}
-    return all(choice in known for choice in choices)
+    kept = {(trial.engine, trial.precision) for trial in read_trials(model)}
+    return all(choice in kept for choice in choices)
 
 
 def _require_close(trial: Trial) -> None:

@@ -1,6 +1,7 @@
 """What an engine is worth: how fast it is, and how far from PyTorch in float32."""
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,12 +56,32 @@ class Trial(Config):
         return self.dice >= self.least_dice
 
 
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What PyTorch says of some windows in float32.
+
+    Attributes
+    ----------
+    windows : (n, c, [z,] y, x) float32 array
+        Of a real image.
+    logits : (n, outputs, [z,] y, x) float32 array
+        As of `NetworkEngine.logits`.
+    planes : (n, k, [z,] y, x) float32 array
+        The probabilities that decide on masks.
+    """
+
+    windows: Windows
+    logits: Windows
+    planes: Windows
+
+
+def expect(exact: NetworkEngine, windows: Windows, card: ModelCard) -> Expected:
+    """Run PyTorch in float32, once for all engines that are compared with it."""
+    return Expected(windows, exact.logits(windows), _probabilities(exact, windows, card))
+
+
 def try_engine(
-    choice: tuple[EngineName, EnginePrecision],
-    engine: NetworkEngine,
-    windows: Windows,
-    exact: NetworkEngine,
-    card: ModelCard,
+    choice: tuple[EngineName, EnginePrecision], engine: NetworkEngine, expected: Expected, card: ModelCard
 ) -> Trial:
     """Run an engine on windows, and compare what it says.
 
@@ -68,27 +89,26 @@ def try_engine(
     ----------
     choice : (str, str)
         Engine and precision as they are chosen by.
-    engine, exact : NetworkEngine
-        The one on trial, and PyTorch in float32.
-    windows : (n, c, [z,] y, x) float32 array
-        Of a real image.
+    engine : NetworkEngine
+        The one on trial.
+    expected : Expected
+        What PyTorch says of the same windows.
     card : ModelCard
         What decides on masks.
     """
-    engine.logits(windows)  # compiles, and fills caches
+    planes = _probabilities(engine, expected.windows, card)  # compiles, and fills caches
     seconds = []
     for _ in range(N_TIMED):
         start = time.perf_counter()
-        logits = engine.logits(windows)
+        logits = engine.logits(expected.windows)
         seconds.append(time.perf_counter() - start)
-    planes, expected = (_probabilities(one, windows, card) for one in (engine, exact))
     return Trial(
         engine=choice[0],
         precision=choice[1],
         milliseconds=1000 * min(seconds),
-        largest_logit=_largest(logits, exact.logits(windows)),
-        largest_probability=_largest(planes, expected),
-        dice=agreement(planes, expected, card),
+        largest_logit=_largest(logits, expected.logits),
+        largest_probability=_largest(planes, expected.planes),
+        dice=agreement(planes, expected.planes, card),
     )
 
 
