@@ -14,7 +14,7 @@ from seglet.data.crops import Piece, read_piece
 from seglet.data.doctor import Examination
 from seglet.data.encodings import describe
 from seglet.metrics.evaluate import Prediction, Scores
-from seglet.metrics.scores import ImageScores, count_images, leading_figure
+from seglet.metrics.scores import ImageScores, count_images, rating_figure
 from seglet.model import Seams, n_outputs, untrained
 from seglet.networks.registry import n_parameters
 from seglet.patches.sampler import PatchSampler
@@ -191,7 +191,7 @@ def _examples(
     """The worst, median and best image by their own figure that stands in front, or mean Dice."""
     if scores is None:
         return ()
-    metric = _rated_by(scores)
+    metric = rating_figure(scores)
     figures = {image.id: _figure(image, metric) for image in scores.images}
     rated = sorted(
         (name for name, figure in figures.items() if not math.isnan(figure)), key=figures.__getitem__
@@ -208,12 +208,6 @@ def _examples(
             sample = read_piece(pieces[name])
             found.append(_example(sample, by_id[name], note, metric, figures[name]))
     return tuple(found)
-
-
-def _rated_by(scores: Scores) -> str:
-    """The figure in front where every image has it and most is best, else Dice."""
-    name = leading_figure(scores)
-    return name if all(name in (image.objects or {}) for image in scores.images) else "dice"
 
 
 def _figure(image: ImageScores, metric: str) -> float:

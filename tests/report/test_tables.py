@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from seglet.metrics.scores import ObserverScores, Scores
+from seglet.metrics.scores import ObserverScores, Scores, rating_figure
 from seglet.metrics.shapes import SHAPE_METRICS
 from seglet.metrics.statistics import Interval
 from seglet.report.tables import (
@@ -14,7 +14,7 @@ from seglet.report.tables import (
     class_overview,
     further_tables,
     has_absent,
-    image_dice,
+    image_figures,
     image_rows,
     object_table,
     partition_table,
@@ -77,11 +77,22 @@ def test_every_image_has_a_row_per_class(two_class_scores: Scores):
 
 
 def test_absent_classes_are_kept_as_nan_and_said(scores: Scores):
-    values = image_dice(scores)["vessel"]
+    values = image_figures(scores, "dice")["vessel"]
     assert len(values) == 4 and math.isnan(values[-1])
     assert has_absent(scores)
     present = {"dice": scores.mean["vessel"]["dice"].model_copy(update={"n_absent": 0})}
     assert not has_absent(scores.model_copy(update={"mean": {"vessel": present}}))
+
+
+def test_images_of_objects_are_told_apart_by_the_figure_in_front(object_scores: Scores):
+    assert rating_figure(object_scores) == "dice", "no image has it"
+    images = tuple(
+        image.model_copy(update={"objects": {"dsb": 0.1 * number}})
+        for number, image in enumerate(object_scores.images)
+    )
+    scores = object_scores.model_copy(update={"images": images})
+    assert rating_figure(scores) == "dsb"
+    assert image_figures(scores, "dsb") == {"objects": [0.1 * number for number in range(len(images))]}
 
 
 def test_objects_have_a_row_per_figure(object_scores: Scores):

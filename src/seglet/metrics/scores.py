@@ -183,6 +183,12 @@ def leading_figure(scores: Scores) -> Leading:
     )
 
 
+def rating_figure(scores: Scores) -> str:
+    """Which figure tells images apart: the one in front where every image has it, of objects; else Dice."""
+    name = leading_figure(scores)
+    return name if all(name in (image.objects or {}) for image in scores.images) else "dice"
+
+
 def plain_figure(figure: Interval | float) -> float:
     """The number itself, the mean of an interval."""
     return figure.mean if isinstance(figure, Interval) else figure

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from seglet.core.storage import write_text
-from seglet.metrics.scores import Scores
+from seglet.metrics.scores import Scores, rating_figure
 from seglet.report import comparison, figures, overlays, tables
 from seglet.report.content import AugmentationPreview, Example, ReportContent, WeightPreview
 from seglet.report.overlays import Picture, css_color
@@ -103,6 +103,8 @@ def _about_scores(scores: Scores | None) -> dict[str, object]:
     steps, ends = comparison.ladder(front, rows if len(tables.foreground(scores)) == 1 else ())
     metrics = comparison.compared_metrics(rows)
     columns, image_rows = tables.image_rows(scores)
+    rated_by = rating_figure(scores)
+    rating = comparison.TITLES[rated_by]
     return {
         "headline": front,
         "ladder": steps,
@@ -123,7 +125,8 @@ def _about_scores(scores: Scores | None) -> dict[str, object]:
         "more_tables": tables.further_tables(scores),
         "calibration": tables.calibration_text(scores),
         "has_absent": tables.has_absent(scores),
-        "strip": Markup(figures.score_strip(tables.image_dice(scores), "Dice")),
+        "strip": Markup(figures.score_strip(tables.image_figures(scores, rated_by), rating)),
+        "strip_of": rating,
         "per_image": {"columns": columns, "rows": image_rows},
         "curves": _curves(scores),
     }

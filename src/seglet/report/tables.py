@@ -286,8 +286,10 @@ def _figures_of(image: ImageScores, name: str) -> dict[str, float]:
     }
 
 
-def image_dice(scores: Scores) -> dict[str, list[float]]:
-    """Dice of every image, per foreground class; nan where the class is absent."""
+def image_figures(scores: Scores, metric: str) -> dict[str, list[float]]:
+    """A figure of every image: of its objects, or Dice per foreground class, nan where that is absent."""
+    if metric != "dice":
+        return {"objects": [(image.objects or {})[metric] for image in scores.images]}
     return {
         name: [image.classes.get(name, {}).get("dice", math.nan) for image in scores.images]
         for name in foreground(scores)
