@@ -61,6 +61,17 @@ def test_misuse_exits_with_two(cells: Path, tmp_path: Path, wrong: tuple[object,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_limit_is_told_and_kept_or_refused(cells: Path, said: list[str], tmp_path: Path) -> None:
+    told = train(cells, "-o", tmp_path / "run", "--max-ram", "64G", *said)
+    assert told.exit_code == 0, told.output
+    assert "of 64 GiB, for" in told.stderr
+    refused = train(cells, "-o", tmp_path / "out", "--max-ram", "10M", *said)
+    assert refused.exit_code == 2
+    assert "that the program itself takes" in " ".join(refused.stderr.split())
+    planned = CliRunner().invoke(app, ["plan", str(cells), "--max-ram", "10M", *said])
+    assert planned.exit_code == 2
+
+
 def test_no_recipe_nor_settings_beside_resume(cells: Path, tmp_path: Path) -> None:
     for wrong in (("--recipe", "nuclei"), ("--set", "fit.steps=3")):
         result = train(cells, "-o", tmp_path / "out", "--seeds", 2, "--resume", *wrong)

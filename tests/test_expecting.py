@@ -5,6 +5,7 @@ from seglet.core.image import StoredImage
 from seglet.expecting import expectations, prediction_memory, seconds_per_pixel, seen_shape, training_memory
 from seglet.io.pixels import in_memory
 from seglet.model import untrained
+from seglet.peaks import highest
 from seglet.prediction.memory import PROCESS
 
 
@@ -31,7 +32,7 @@ def test_memory_grows_with_what_is_done(cells: Path, tiny: tuple[str, ...]) -> N
     model = untrained(planned.card())
     image = next(iter(planned.samples.values())).image
     stored = image if isinstance(image, StoredImage) else in_memory(image)
-    assert training_memory(planned) == PROCESS + planned.needed + planned.plan.training_memory
+    assert training_memory(planned) == PROCESS + highest(planned).n_bytes
     assert prediction_memory(stored, model) > PROCESS
     assert seen_shape(stored, model) == stored.shape
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from numpy.typing import NDArray
 
 from seglet import reading
-from seglet.core.errors import DatasetError
+from seglet.core.errors import ConfigError, DatasetError
 from seglet.core.events import Event, quiet
 from seglet.core.image import Image, LabelClass, Labels, Sample, StoredImage, StoredSample
 from seglet.data.cases import Case
 from seglet.data.crops import Crop
+from seglet.data.datasets import open_dataset
+from seglet.data.doctor import examine
+from seglet.data.masks import MaskConfig
 from seglet.data.samples import read_sample
 from seglet.io.files import write_image, write_mask
 from seglet.io.sources import File
@@ -61,6 +65,28 @@ def test_images_that_fit_are_kept(tmp_path: Path, free: Callable[[int], None]) -
     free(1000)
     assert reading.choose_reading(PlanConfig(), one, LABELS, needed=500) == "memory"
     assert reading.choose_reading(PlanConfig(), one, LABELS, needed=501) == "disk"
+
+
+def test_images_are_kept_as_long_as_they_fit_what_was_said(
+    tmp_path: Path, free: Callable[[int], None]
+) -> None:
+    one = cases(tmp_path)
+    free(1)
+    assert reading.choose_reading(PlanConfig(), one, LABELS, needed=1000, left=1000) == "memory"
+    assert reading.choose_reading(PlanConfig(), one, LABELS, needed=1001, left=1000) == "disk"
+    (tmp_path / "whole").mkdir()
+    whole = cases(tmp_path / "whole", ".png")
+    with pytest.raises(DatasetError, match=r"\(0 MiB are left\).*Or allow more memory\."):
+        reading.choose_reading(PlanConfig(), whole, LABELS, needed=1001, left=1000)
+
+
+def test_images_that_are_to_be_kept_are_refused_unread_where_they_do_not_fit(cells: Path) -> None:
+    found = examine(open_dataset(cells, None), MaskConfig(), quiet)
+    looks = [look for each in found.looks.values() for look in each]
+    pixels = sum(prod(look.place.shape) * (look.n_channels + 1) for look in looks)  # bytes, and a label each
+    reading.require_room(looks, pixels)
+    with pytest.raises(ConfigError, match=r"max-ram: found images that take .* in memory; expected at most"):
+        reading.require_room(looks, pixels - 1)
 
 
 def test_what_is_said_counts(tmp_path: Path, free: Callable[[int], None]) -> None:

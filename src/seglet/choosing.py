@@ -31,7 +31,9 @@ N_PIXELS = 3_000_000
 MOST_PIXELS = 4_000_000  # looked at of one image
 MOST_DECODED = 3_000_000  # pixels that the way to objects is fitted on, which decodes them up to 64 times
 N_FOR_TEMPERATURE = 4  # images of several classes
+MOST_CHOSEN_ON = FEWEST * MOST_PIXELS  # of all images together
 FEW_OBJECTS = 30  # fewer do not say how objects come apart
+FEW_UNSEEN = 2  # a single image does not say what all have in common
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +66,13 @@ def choose_outputs(
     headline: str,
     tell: Tell,
     choose_by: float = inf,
+    most_pixels: int = MOST_CHOSEN_ON,
 ) -> Model:
     """Choose how probabilities become answers, on images that are not tested on.
 
     The temperature by how likely it makes the truth of validation images. Then, of two classes, the threshold
-    by Dice of the rarer class on training and validation images; where objects are told apart, the threshold
-    and the way to objects together, by the score of objects.
+    by Dice of the rarer class; where objects are told apart, the threshold and the way to objects together,
+    by the score of objects.
 
     Parameters
     ----------
@@ -85,25 +88,28 @@ def choose_outputs(
     choose_by : float
         When to be done, by `time.monotonic`: from then on no further image is looked at, beyond one that
         validates, and no further setting is tried; both are told. The same choice every time where inf.
+    most_pixels : int
+        Looked at of all images together; a random part of each where they have more.
     """
     pieces = pieces_to_choose_on(seen, unseen, model.card)
     if not pieces:
         return model
-    looked = _look(model, pieces, {piece.id for piece in unseen}, tell, choose_by)
+    most = min(MOST_PIXELS, most_pixels // len(pieces))
+    looked = _look(model, pieces, {piece.id for piece in unseen}, tell, choose_by, most)
     model = _with_temperature(model, looked, tell)
     if model.card.plan.n_classes > 2:
         return model
-    kind = f"{'windows of ' if is_on_disk(pieces) else ''}training and validation images"
     if model.card.decoding is not None and any(one.objects for one in looked):
         return _with_decoding(model, looked, headline, tell, choose_by)
-    return _with_threshold(model, looked, kind, tell)
+    return _with_threshold(model, looked, "windows of " if is_on_disk(pieces) else "", tell)
 
 
 def pieces_to_choose_on(seen: Sequence[Piece], unseen: Sequence[Piece], card: ModelCard) -> list[Piece]:
     """The even choice of pieces that is looked at.
 
-    Validation images alone, of several classes, and where they show enough objects to say how these come
-    apart; else training images too. None where the recipe says the threshold.
+    Validation images alone where they are more than one, and show enough objects, where these are told apart;
+    else training images too, on which the network is surer than on any other. None where the recipe says
+    the threshold.
     """
     if card.predict.threshold is not None:
         return []
@@ -112,7 +118,8 @@ def pieces_to_choose_on(seen: Sequence[Piece], unseen: Sequence[Piece], card: Mo
     if card.plan.n_classes > 2:
         return evenly(unseen, N_FOR_TEMPERATURE)
     alone = evenly(unseen, n)
-    return alone if card.decoding and _n_objects(alone) >= FEW_OBJECTS else evenly(every, n)
+    is_enough = _n_objects(alone) >= FEW_OBJECTS if card.decoding else len(alone) >= FEW_UNSEEN
+    return alone if is_enough else evenly(every, n)
 
 
 def _n_to_look_at(pieces: Sequence[Piece]) -> int:
@@ -129,7 +136,7 @@ def is_on_disk(pieces: Sequence[Piece]) -> bool:
 
 
 def _look(
-    model: Model, pieces: Sequence[Piece], unseen: set[str], tell: Tell, choose_by: float
+    model: Model, pieces: Sequence[Piece], unseen: set[str], tell: Tell, choose_by: float, most: int
 ) -> list[Looked]:
     engine = TorchEngine(model)
     looked: list[Looked] = []
@@ -142,10 +149,10 @@ def _look(
         sample, planes = predict_planes(piece, model, engine)
         labels = np.asarray(sample.labels)
         counted = labels != IGNORE if sample.fov is None else (labels != IGNORE) & sample.fov
-        few = _few(counted, MOST_PIXELS // len(planes))
+        few = _few(counted, max(most // len(planes), 1))
         told = sample.objects if model.card.decoding else None
-        most = MOST_DECODED // min(len(pieces), FEWEST)
-        objects = None if told is None else _example(planes, told, counted, most)
+        decoded = min(most, MOST_DECODED // min(len(pieces), FEWEST))
+        objects = None if told is None else _example(planes, told, counted, decoded)
         looked.append(Looked(labels[few], planes[:, few], piece.id in unseen, objects))
     return looked
 
@@ -181,7 +188,7 @@ def _with_temperature(model: Model, looked: Sequence[Looked], tell: Tell) -> Mod
 def _with_threshold(model: Model, looked: Sequence[Looked], kind: str, tell: Tell) -> Model:
     truth, scores = _joined(looked, model.card)
     threshold = _rarer_class_threshold(truth == 1, scores[0])
-    told = f"largest Dice of the rarer class on {len(looked)} {kind}"
+    told = f"largest Dice of the rarer class on {len(looked)} {kind}{_parts(looked)} images"
     tell(Event("threshold", f"{threshold:.3f} ({told})", len(looked), len(looked)))
     return _changed(model, threshold=threshold, threshold_from=told)
 
@@ -195,13 +202,17 @@ def _with_decoding(
     fitted = fit_decoding(examples, model.card.decoding, score, named, lambda: time.monotonic() < choose_by)
     if time.monotonic() >= choose_by:
         tell(Event("objects", f"time is short: settings tried: {fitted.tried}"))
-    parts = "validation" if all(one.is_unseen for one in looked) else "training and validation"
-    told = f"largest {named} of objects on {len(looked)} {parts} images: {fitted.score:.3f}"
+    told = f"largest {named} of objects on {len(looked)} {_parts(looked)} images: {fitted.score:.3f}"
     found = fitted.config
     by_method = ", ".join(f"{method} {best:.3f}" for method, best in fitted.by_method.items())
     words = f"{found.method}, threshold {found.threshold:.2f}, at least {found.min_size} px"
     tell(Event("objects", f"{words} ({told}; {by_method})", len(looked), len(looked)))
     return _changed(model, decoding=found, threshold=found.threshold, threshold_from=told)
+
+
+def _parts(looked: Sequence[Looked]) -> str:
+    """Which images those are, in words."""
+    return "validation" if all(one.is_unseen for one in looked) else "training and validation"
 
 
 def _joined(looked: Sequence[Looked], card: ModelCard) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:

@@ -22,6 +22,7 @@ from seglet.options import (
     AsJson,
     Data,
     Engine,
+    Flips,
     MaxRam,
     Precision,
     Protocol,
@@ -97,6 +98,7 @@ def plan(
     ] = None,
     recipe: RecipeName = "auto",
     settings: Settings = None,
+    max_ram: MaxRam = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be done with a dataset, as a recipe to edit."""
@@ -107,7 +109,7 @@ def plan(
     from seglet.showcase import data_facts
 
     with _door(as_json) as tell:
-        planned = pipeline.plan(data, recipe, settings or [], tell)
+        planned = pipeline.plan(data, recipe, settings or [], tell, max_ram=max_ram)
         facts = dict((*data_facts(planned), *expectations(planned)))
         if out is not None:
             write_text(out, to_text(planned.recipe))
@@ -137,6 +139,7 @@ def predict(
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Write probabilities too.")] = False,
     engine: Engine = None,
     precision: Precision = None,
+    flips: Flips = None,
     max_ram: MaxRam = None,
     profile: WithProfile = False,
     as_json: AsJson = False,
@@ -146,7 +149,15 @@ def predict(
 
     with _door(as_json) as tell, profiling() as spent:
         written = pipeline.predict(
-            run, images, out, probabilities, tell, engine=engine, precision=precision, max_ram=max_ram
+            run,
+            images,
+            out,
+            probabilities,
+            tell,
+            engine=engine,
+            precision=precision,
+            flips=flips,
+            max_ram=max_ram,
         )
     if as_json:
         print_json({"masks": [str(path) for path in written]} | profile_document(spent if profile else []))

@@ -9,7 +9,7 @@ import typer
 from seglet.console import door, print_json, print_line, print_table, print_text, show_figure
 from seglet.core.errors import ConfigError
 from seglet.core.profile import profiling
-from seglet.options import AsJson, Data, RecipeName, Settings, WithProfile
+from seglet.options import AsJson, Data, MaxRam, RecipeName, Settings, WithProfile
 from seglet.printing import (
     print_profile,
     print_scores,
@@ -44,6 +44,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted run in --out.")
     ] = False,
+    max_ram: MaxRam = None,
     profile: WithProfile = False,
     as_json: AsJson = False,
 ) -> None:
@@ -63,10 +64,11 @@ def train(
         said = [*(settings or []), *([] if folds is None else [f"split.folds={folds}"])]
         if seeds is None:
             time_is = Budget(None if budget is None else seconds(budget), process_began())
-            trained = pipeline.train(data, out, recipe, said, time_is, resume, tell)
+            trained = pipeline.train(data, out, recipe, said, time_is, resume, tell, max_ram=max_ram)
         else:
             timed = [] if budget is None else pipeline.time_settings(budget)
-            found = pipeline.train_seeds(data, out, seeds, recipe, [*timed, *said], resume, tell)
+            said = [*timed, *said]
+            found = pipeline.train_seeds(data, out, seeds, recipe, said, resume, tell, max_ram=max_ram)
     if seeds is None:
         _tell_trained(trained, as_json, spent if profile else [])
     else:

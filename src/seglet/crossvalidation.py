@@ -61,7 +61,8 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
         protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
         pairs = predict_all(ensemble, held_out, tell)
         names, threshold = planned.labels.names, ensemble.card.threshold
-        found = evaluate(pairs, names, protocol, threshold, images=images_of(held_out))
+        images, most = images_of(held_out), planned.allowance.n_ranked
+        found = evaluate(pairs, names, protocol, threshold, images=images, most_pixels=most)
         write_scores(found, run.folder, HELD_OUT)
     return finish(run, planned, ensemble, scores, None, time.monotonic() - started), scores
 

@@ -9,15 +9,17 @@ from seglet.core.image import StoredImage
 from seglet.core.sizes import gibibytes
 from seglet.io.pixels import in_memory
 from seglet.model import Model, untrained
+from seglet.peaks import highest
 from seglet.planning import Planned
+from seglet.prediction.engines.engine import flips_of
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.memory import PROCESS, image_memory, network_memory
 from seglet.prediction.tiled import n_seen
 from seglet.preprocessing.target import network_axes
 from seglet.preprocessing.transform import grid_shape
-from seglet.reading import memory_of_patches
 
-PASSES = 3  # a step's time in those of a prediction: forward, and backward for input and for weights
+PASSES = 3  # a step's time in those of a prediction: forward, and backward for input and for weights;
+# with checkpointing forward again
 
 
 def expectations(planned: Planned) -> tuple[tuple[str, str], ...]:
@@ -30,7 +32,8 @@ def expectations(planned: Planned) -> tuple[tuple[str, str], ...]:
     stored = image if isinstance(image, StoredImage) else in_memory(image)
     rate = seconds_per_pixel(model)
     size = "x".join(map(str, reversed(stored.shape)))
-    taken_s = rate * n_seen(seen_shape(stored, model), model.card)
+    versions = len(flips_of(2 + len(model.card.plan.patch_size))) if model.card.predict.flips else 1
+    taken_s = versions * rate * n_seen(seen_shape(stored, model), model.card)
     trained, predicted = gibibytes(training_memory(planned)), gibibytes(prediction_memory(stored, model))
     return (
         ("training takes", f"about {trained} of memory and {_training_time(planned, rate)}"),
@@ -44,19 +47,17 @@ def prediction_memory(image: StoredImage, model: Model) -> int:
 
 
 def training_memory(planned: Planned) -> int:
-    """Bytes that a process takes at most to train, scoring left out."""
-    is_in_memory = planned.plan.reading == "memory"
-    images = planned.needed if is_in_memory else memory_of_patches(planned.plan)
-    return PROCESS + images + planned.plan.training_memory
+    """Bytes that a process takes at most to train and to do all that follows."""
+    return PROCESS + highest(planned).n_bytes
 
 
 def seconds_per_pixel(model: Model) -> float:
     """Time a network on a batch as it is trained on; of a second run: the first chooses the arithmetic."""
     plan, engine = model.card.plan, TorchEngine(model)
     batch = np.zeros((plan.batch_size, plan.n_channels, *plan.patch_size), np.float32)
-    engine.run(batch)
+    engine.logits(batch)
     start = time.perf_counter()
-    engine.run(batch)
+    engine.logits(batch)
     return (time.perf_counter() - start) / batch[:, 0].size
 
 
@@ -72,7 +73,7 @@ def _training_time(planned: Planned, rate: float) -> str:
     fit, plan = planned.recipe.fit, planned.plan
     if fit.steps is None:
         return f"{_duration(fit.budget_s)} with scoring"
-    step_s = PASSES * rate * plan.batch_size * prod(plan.patch_size) * fit.accumulate
+    step_s = (PASSES + fit.checkpointing) * rate * plan.batch_size * prod(plan.patch_size) * fit.accumulate
     return f"{_duration(fit.steps * step_s)} for {fit.steps} steps"
 
 

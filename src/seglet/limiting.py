@@ -11,7 +11,7 @@ from seglet.core.image import StoredImage
 from seglet.core.sizes import gibibytes
 from seglet.data.cases import Case
 from seglet.data.channels import open_case
-from seglet.model import Model
+from seglet.model import Model, ModelCard
 from seglet.prediction.memory import MIB, TRYING, block_memory, image_memory, network_memory
 from seglet.prediction.tiling import tiling_of
 from seglet.reading import SHARE_OF_MEMORY
@@ -70,7 +70,8 @@ def fit_within(model: Model, most: int, *, tries_engines: bool) -> tuple[Model, 
     """
     taken = psutil.Process().memory_info().rss + SPARE + (TRYING if tries_engines else 0)
     network, fitting = 0, model
-    for fitting in _with_windows(model):
+    for card in smaller_windows(model.card):
+        fitting = model if card is model.card else Model(model.network, card, model.folder)
         network = taken + network_memory(fitting)
         if network + block_memory(fitting) <= most:
             break
@@ -121,10 +122,9 @@ def _too_large(case: Case, how: str, needed: int, left: int, most: int, way: str
     )
 
 
-def _with_windows(model: Model) -> Iterator[Model]:
-    """The model as it is, and with ever smaller windows where these are free to choose."""
-    yield model
-    card = model.card
+def smaller_windows(card: ModelCard) -> Iterator[ModelCard]:
+    """A model's card as it is, and with ever smaller windows where these are free to choose."""
+    yield card
     if card.predict.stride is not None:
         return
     tiling = tiling_of(card)
@@ -133,5 +133,4 @@ def _with_windows(model: Model) -> Iterator[Model]:
     for share in SHARES[1:]:
         side = ceil(max(tiling.window) * share / multiple) * multiple
         if side >= least and side < max(tiling.window):
-            predict = card.predict.model_copy(update={"window": side})
-            yield Model(model.network, card.model_copy(update={"predict": predict}), model.folder)
+            yield card.predicting(window=side)

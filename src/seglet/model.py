@@ -45,14 +45,14 @@ class PredictConfig(Config):
     stride : int or None
         Where said, windows start every so many pixels, and each pixel gets the plain mean of all windows that
         show it; in place of a margin.
-    flips : bool
+    flips : bool or None
         Whether the mean over all mirrored versions is taken, four of an image and eight of a volume, at as
-        many times the cost.
+        many times the cost. Where None, of images whose patches are mirrored in training; never of volumes.
     rotations : int
         Versions of the image, turned by equal parts of the full circle, that the mean is taken over; 1 is the
         image alone. Volumes are turned within their slices.
     threshold : float or None
-        Probability above which a pixel is foreground; chosen on training and validation images where None.
+        Probability above which a pixel is foreground; chosen on validation images where None.
     engine : str
         What runs the network on a CPU: ``torch``, ``openvino`` or ``onnx`` (their extras ``fast`` and
         ``onnx``); ``auto`` takes the fastest, as it was measured on this machine, where no precision is
@@ -65,7 +65,7 @@ class PredictConfig(Config):
     window: Annotated[int, Field(gt=0)] | None = None
     margin: Annotated[int, Field(ge=0)] | None = None
     stride: Annotated[int, Field(gt=0)] | None = None
-    flips: bool = False
+    flips: bool | None = None
     rotations: Annotated[int, Field(ge=1)] = 1
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     engine: EngineName = "auto"
@@ -152,6 +152,10 @@ class ModelCard(Config):
     rules: DecodingConfig | None = None
     seams: Seams | None = None
     scores: dict[str, float | None] = Field(default_factory=dict)
+
+    def predicting(self, **changes: Any) -> "ModelCard":
+        """The same card with other settings of `PredictConfig`."""
+        return self.model_copy(update={"predict": self.predict.model_copy(update=changes)})
 
 
 @dataclass(frozen=True, eq=False)

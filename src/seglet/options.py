@@ -21,6 +21,14 @@ Engine = Annotated[
 Precision = Annotated[
     str | None, typer.Option(help="Its arithmetic: auto, fp32, bf16, fp16, int8.", show_default="auto")
 ]
+Flips = Annotated[
+    bool | None,
+    typer.Option(
+        "--flips/--no-flips",
+        help="Average mirrored versions: a little better, four times as long.",
+        show_default="as the model was scored",
+    ),
+]
 WithProfile = Annotated[bool, typer.Option("--profile", help="Say where the time went.")]
 MaxRam = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Memory that this may take in all: 2G, 500M.")

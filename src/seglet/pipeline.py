@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seglet.comparing import Compared, compare_runs, write_comparison
@@ -32,6 +32,7 @@ from seglet.preparing import convert as convert
 from seglet.preparing import pack as pack
 from seglet.preparing import repair as repair
 from seglet.preparing import report_findings as report_findings
+from seglet.rationing import Limit, limit_of, plan_within
 from seglet.recipe import Recipe, read_recipe, to_text
 from seglet.reviewing import Review
 from seglet.reviewing import review as review_images
@@ -66,10 +67,15 @@ def check(
 
 
 def plan(
-    data: Path | str, recipe: str | Path | Recipe = "auto", settings: Iterable[str] = (), tell: Tell = quiet
+    data: Path | str,
+    recipe: str | Path | Recipe = "auto",
+    settings: Iterable[str] = (),
+    tell: Tell = quiet,
+    *,
+    max_ram: str | int | None = None,
 ) -> Planned:
-    """Decide what would be done, without doing it."""
-    return make_planned(Path(data), read_recipe(recipe, settings), tell)
+    """Decide what would be done, without doing it; see `train`."""
+    return plan_within(limit_of(max_ram), Path(data), read_recipe(recipe, settings), tell)
 
 
 @own_threads()
@@ -81,6 +87,8 @@ def train(
     budget: str | float | Budget | None = None,
     resume: bool = False,
     tell: Tell = quiet,
+    *,
+    max_ram: str | int | Limit | None = None,
 ) -> Trained:
     """Train one recipe on one dataset, score it on images it has not seen, and write the report.
 
@@ -101,16 +109,21 @@ def train(
         Whether to go on with the run in `out`.
     tell : callable
         Hears of progress.
+    max_ram : str or int or Limit or None
+        What the whole process may take of the memory, in bytes or as ``2G``; see
+        `seglet.rationing.plan_within`. It is not kept with the run: say it again to `resume`.
 
     Raises
     ------
     SegletError
-        If anything is wrong with the data, the recipe or the run folder; nothing is trained then.
+        If anything is wrong with the data, the recipe or the run folder, or `max_ram` is not enough; nothing
+        is trained then.
     """
     time_is = budget if isinstance(budget, Budget) else Budget.from_now(budget)
     settings = [*([] if time_is.seconds is None else time_settings(time_is.seconds)), *settings]
     run, chosen = _open_run(Path(out), recipe, settings, resume)
-    planned = make_planned(Path(data), chosen, tell, run.written_split if resume else None)
+    written, limit = run.written_split if resume else None, limit_of(max_ram)
+    planned = plan_within(limit, Path(data), chosen, tell, written, begun=resume)
     write_text(run.recipe, to_text(planned.recipe))
     write_text(run.split, split_to_text(planned.split))
     ends = time_is.began + planned.recipe.fit.budget_s
@@ -137,11 +150,14 @@ def train_seeds(
     settings: Iterable[str] = (),
     resume: bool = False,
     tell: Tell = quiet,
+    *,
+    max_ram: str | int | None = None,
 ) -> Seeds:
-    """Train with several seeds, each on the same split and in the time of one; see `seglet.seeds`."""
+    """Train with several seeds, each on the same split, in the time and memory of one; see `seglet.seeds`."""
+    limit = limit_of(max_ram)  # the same of all seeds
 
     def one(folder: Path, by: str | Path | Recipe, said: Sequence[str], goes_on: bool) -> None:
-        train(data, folder, by, said, resume=goes_on, tell=tell)
+        train(data, folder, by, said, resume=goes_on, tell=tell, max_ram=limit)
 
     return repeat(one, Path(out), n_seeds, recipe, list(settings), resume, tell)
 
@@ -191,6 +207,7 @@ def predict(
     *,
     engine: str | None = None,
     precision: str | None = None,
+    flips: bool | None = None,
     max_ram: str | int | None = None,
 ) -> list[Path]:
     """Predict image files and folders; masks keep the images' names and sizes and the training masks' values.
@@ -212,6 +229,8 @@ def predict(
         Hears of progress, and which engine was chosen.
     engine, precision : str or None
         What runs the network, as in `seglet.model.PredictConfig`; the model's own settings where None.
+    flips : bool or None
+        Whether mirrored versions are averaged; as the model was scored where None.
     max_ram : str or int or None
         What the whole process may take of the memory, in bytes or as ``2G``: images that would take more go
         through the disk as too large ones do, by smaller windows where the network needs it.
@@ -231,6 +250,8 @@ def predict(
         If the engine does not exist, is refused because its masks differ, or is not installed.
     """
     loaded = load_model(Path(model))
+    if flips is not None:
+        loaded = replace(loaded, card=loaded.card.predicting(flips=flips))
     runner = engine_for(loaded, engine, precision, tell)
     room = None
     if max_ram is not None:

@@ -1,12 +1,13 @@
 """From a path to everything training needs: cases, findings, split, samples, plan."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seglet.allowance import Allowance
 from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample, StoredSample
@@ -41,6 +42,7 @@ from seglet.reading import (
     prepare,
     read_or_open,
     reading_in_words,
+    require_room,
     sources_of,
     with_fitting_spacing,
 )
@@ -69,6 +71,8 @@ class Planned:
         Facts of the training images, and what follows from them.
     recipe : Recipe
         The recipe with every setting said.
+    allowance : Allowance
+        How many pixels are looked at together after training.
     """
 
     dataset: Dataset
@@ -82,6 +86,7 @@ class Planned:
     fingerprint: Fingerprint
     plan: Plan
     recipe: Recipe
+    allowance: Allowance = field(default_factory=Allowance)
 
     @property
     def scored_on(self) -> str:
@@ -124,7 +129,9 @@ class Planned:
 
 
 @timed("read and plan")
-def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = None) -> Planned:
+def make_planned(
+    data: Path, recipe: Recipe, tell: Tell, written: Path | None = None, left: int | None = None
+) -> Planned:
     """Find, examine, split, read and plan.
 
     Parameters
@@ -137,6 +144,8 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = 
         Hears of progress.
     written : Path or None
         split.yaml or folds.yaml of a run; where it stands, it is taken again.
+    left : int or None
+        Bytes that may be taken of the memory; where None, of what is free a share.
 
     Raises
     ------
@@ -149,7 +158,9 @@ def make_planned(data: Path, recipe: Recipe, tell: Tell, written: Path | None = 
     dataset = examination.dataset
     labelled = [case for case in dataset.cases if case.labels]
     needed = memory_of(look for case in labelled for look in examination.looks[case.id])
-    reading = choose_reading(recipe.plan, labelled, labels, needed)
+    reading = choose_reading(recipe.plan, labelled, labels, needed, left)
+    if left is not None and reading == "memory":
+        require_room([look for case in labelled for look in examination.looks[case.id]], left)
     samples = read_or_open(labelled, labels, reading, tell)
     facts = look_at_stored(samples, labels.n_classes, tell)
     split, folds = _divide(dataset, recipe.split, _classes_in(samples, facts), written)
@@ -224,12 +235,15 @@ def _resolve(
     tells_apart = _tells_apart(labels, plan)
     border = BorderWeightConfig() if tells_apart else BorderWeightConfig(peak=0)
     patches = {"augment": augment, "border_weight": recipe.patches.border_weight or border}
-    targets = recipe.targets
+    targets, predict = recipe.targets, recipe.predict
     if targets.separation is None:
         targets = targets.model_copy(update={"separation": int(tells_apart)})
+    if predict.flips is None:
+        predict = predict.model_copy(update={"flips": bool(augment.flip) and plan.mode != "3d"})
     resolved = {
         "plan": plan.settings,
         "targets": targets,
+        "predict": predict,
         "patches": recipe.patches.model_copy(update=patches),
         "loss": balanced(recipe.loss, fingerprint.class_fractions),
         "layout": dataset.layout,

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 import psutil
 
-from seglet.core.errors import DatasetError
+from seglet.core.errors import ConfigError, DatasetError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Labels, Sample, StoredImage, StoredSample
 from seglet.core.orientation import upright
@@ -38,7 +38,9 @@ CROP_SLICES = 8  # of a volume that is seen slice by slice
 Samples = Mapping[str, Sample | StoredSample]
 
 
-def choose_reading(said: PlanConfig, cases: Sequence[Case], labels: Labels, needed: int) -> Reading:
+def choose_reading(
+    said: PlanConfig, cases: Sequence[Case], labels: Labels, needed: int, left: int | None = None
+) -> Reading:
     """Decide whether the images of labelled cases are kept in memory, unless it is said.
 
     Parameters
@@ -51,6 +53,9 @@ def choose_reading(said: PlanConfig, cases: Sequence[Case], labels: Labels, need
         How their masks are written.
     needed : int
         Bytes that they take in memory, see `memory_of`.
+    left : int or None
+        Bytes that all may take, where that was said: then images are kept whenever they fit. Else they may
+        take a share of the memory that is free.
 
     Raises
     ------
@@ -59,12 +64,13 @@ def choose_reading(said: PlanConfig, cases: Sequence[Case], labels: Labels, need
     """
     if said.reading == "memory":
         return "memory"
-    free = min(free_memory(), int(psutil.virtual_memory().available))
-    if said.reading is None and (said.resize is not None or needed <= SHARE_OF_MEMORY * free):
+    free = min(free_memory(), int(psutil.virtual_memory().available)) if left is None else left
+    share = SHARE_OF_MEMORY * free if left is None else left
+    if said.reading is None and (said.resize is not None or needed <= share):
         return "memory"
     unfit = [str(case.image) for case in cases if not is_cheap_in_parts(open_case(case))]
     masks = {str(case.labels[0]): bytes_kept(case, labels) for case in cases}
-    if sum(masks.values()) > SHARE_OF_MEMORY * free:
+    if sum(masks.values()) > share:
         unfit += [name for name, kept in masks.items() if kept]
     if not unfit:
         return "disk"
@@ -75,8 +81,9 @@ def choose_reading(said: PlanConfig, cases: Sequence[Case], labels: Labels, need
         "images on disk",
         found=f"{len(unfit)} files that cannot be read patch by patch: {listed}",
         expected=f"formats of which parts can be read alone, or {gibibytes(needed)} of memory for all images "
-        f"({gibibytes(free)} are free)",
-        remedy="Convert them: seglet convert DATA OUT --to ome-zarr (or hdf5).",
+        f"({gibibytes(free)} are {'free' if left is None else 'left'})",
+        remedy="Convert them: seglet convert DATA OUT --to ome-zarr (or hdf5)."
+        + ("" if left is None else " Or allow more memory."),
     )
 
 
@@ -88,6 +95,26 @@ def memory_of(images: Iterable[ImageLook | StoredImage]) -> int:
         per_value = int(np.dtype(image.dtype).itemsize) + BYTES_PER_VALUE
         total += prod(shape) * (image.n_channels * per_value + 1 + LABELS_AND_WEIGHTS * BYTES_PER_VALUE)
     return total
+
+
+def require_room(images: Iterable[ImageLook], left: int) -> None:
+    """Refuse images that are said to be kept in memory and do not fit, before they are read.
+
+    Raises
+    ------
+    ConfigError
+        Says what they take as they are read.
+    """
+    needed = sum(
+        prod(one.place.shape) * (one.n_channels * int(np.dtype(one.dtype).itemsize) + 1) for one in images
+    )
+    if needed > left:
+        raise ConfigError(
+            "max-ram",
+            found=f"images that take {gibibytes(needed)} in memory",
+            expected=f"at most the {gibibytes(max(left, 0))} that the limit leaves beside the program itself",
+            remedy="Allow more memory, or leave plan.reading and plan.resize out.",
+        )
 
 
 def memory_of_patches(plan: Plan) -> int:

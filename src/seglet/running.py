@@ -10,6 +10,7 @@ from seglet.choosing import choose_outputs, pieces_to_choose_on
 from seglet.core.errors import TrainingError
 from seglet.core.events import Event, Tell
 from seglet.core.image import Sample
+from seglet.core.memory import give_back
 from seglet.core.profile import timed
 from seglet.data.cases import Case
 from seglet.data.crops import Crop, Piece, images_of
@@ -75,6 +76,8 @@ def fit_planned(
         reserve or nothing,
     )
     outcome = fit(model, shown, checked, settings, run.folder, resume=resume, tell=tell)
+    del shown, checked
+    give_back()
     if outcome.interrupted:
         raise TrainingError(
             run.folder,
@@ -84,16 +87,19 @@ def fit_planned(
         )
     headline = choose_protocol(planned.recipe.protocol, planned.dataset).headline
     choose_by = reserve.choose_by if reserve else inf
-    model = choose_outputs(model, seen, unseen, headline, tell, choose_by)
-    model = _with_seams(model, scored, tell)
+    most = planned.allowance
+    model = choose_outputs(model, seen, unseen, headline, tell, choose_by, most.n_chosen_on)
+    give_back()
+    model = _with_seams(model, scored, most.n_compared, tell)
+    give_back()
     save_model(model, run.model)
     return model, outcome
 
 
-def _with_seams(model: Model, pieces: Sequence[Piece], tell: Tell) -> Model:
+def _with_seams(model: Model, pieces: Sequence[Piece], most: int, tell: Tell) -> Model:
     """Measure on the first image in memory what cutting it into windows changes."""
     whole = next((piece for piece in pieces if isinstance(piece, Sample)), None)
-    seams = None if whole is None else seam_error(whole.image, model, TorchEngine(model, "fp32"))
+    seams = None if whole is None else seam_error(whole.image, model, TorchEngine(model, "fp32"), most)
     if seams is None:
         return model
     tell(Event("seams", seams_in_words(seams)))
@@ -123,7 +129,9 @@ def score_run(pairs: Pairs, planned: Planned, run: Run, threshold: float | None)
     protocol = choose_protocol(planned.recipe.protocol, planned.dataset)
     names, images = planned.labels.names, images_of(planned.pieces(planned.scored_cases))
     with timed("score"):
-        scores = evaluate(written(), names, protocol, threshold, images=images)
+        most = planned.allowance.n_ranked
+        scores = evaluate(written(), names, protocol, threshold, images=images, most_pixels=most)
+    give_back()
     write_scores(scores, run.folder)
     write_run_report(run, planned, scores, kept)
     return scores

@@ -282,13 +282,10 @@ def test_windows_of_large_images_are_counted_by_image() -> None:
     assert found.mean["vessel"]["dice"] == found.mean_dice
 
 
-def test_of_very_many_pixels_curves_are_estimated_and_counts_stay_exact(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_of_very_many_pixels_curves_are_estimated_and_counts_stay_exact() -> None:
     pairs = [pair(str(seed), seed) for seed in range(40)]  # 19,200 pixels
     exact = evaluate(pairs, NAMES, PIXELS).pooled["vessel"]
-    monkeypatch.setattr("seglet.metrics.pixel_lists.MOST_PIXELS", 5_000)
-    thinned = evaluate(pairs, NAMES, PIXELS)
+    thinned = evaluate(pairs, NAMES, PIXELS, most_pixels=5_000)
     pooled = thinned.pooled["vessel"]
     assert pooled["dice"] == exact["dice"]
     assert pooled["roc_auc"] != exact["roc_auc"]
@@ -296,11 +293,10 @@ def test_of_very_many_pixels_curves_are_estimated_and_counts_stay_exact(
     assert thinned.n_images == 40
 
 
-def test_inside_and_outside_of_the_field_of_view_are_thinned_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inside_and_outside_of_the_field_of_view_are_thinned_alike() -> None:
     pairs = [pair(str(seed), seed, fov=left_half()) for seed in range(40)]
     exact = evaluate(pairs, NAMES, PIXELS).all_pixels
-    monkeypatch.setattr("seglet.metrics.pixel_lists.MOST_PIXELS", 5_000)
-    thinned = evaluate(pairs, NAMES, PIXELS).all_pixels
+    thinned = evaluate(pairs, NAMES, PIXELS, most_pixels=5_000).all_pixels
     assert exact is not None and thinned is not None
     assert thinned["vessel"]["roc_auc"] == pytest.approx(exact["vessel"]["roc_auc"], abs=0.01)
 

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,9 +35,8 @@ def test_few_pixels_are_all_kept() -> None:
     assert PixelLists(2).thinned(pixels) is pixels
 
 
-def test_of_too_many_pixels_every_image_keeps_the_same_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seglet.metrics.pixel_lists.MOST_PIXELS", 5_000)
-    lists = PixelLists(3)
+def test_of_too_many_pixels_every_image_keeps_the_same_share() -> None:
+    lists = PixelLists(3, most=5_000)
     for _ in range(20):
         kept = lists.thinned(np.ones((40, 50), bool))
         for pixels in lists.counted:

@@ -1,6 +1,5 @@
 """What prediction is foretold to take is what a process takes; see also tests/test_limiting.py."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from processes import peak
 from seglet.core.image import Image, StoredImage
 from seglet.io.files import open_image
 from seglet.io.listing import as_file
@@ -24,18 +24,6 @@ from seglet.prediction.memory import (
 )
 
 MakeModel = Callable[..., Model]
-PROGRAM = (
-    "import resource, subprocess, sys;"
-    "subprocess.run([sys.executable, '-m', 'seglet', *sys.argv[1:]], check=True);"
-    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-)
-
-
-def peak(*command: object) -> int:
-    """Bytes that a command of seglet takes at most, in a process of its own."""
-    program = [sys.executable, "-c", PROGRAM, *map(str, command)]
-    done = subprocess.run(program, capture_output=True, text=True, check=True)
-    return int(done.stdout.splitlines()[-1]) * 1024
 
 
 def a_file(path: Path, side: int) -> Path:

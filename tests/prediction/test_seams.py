@@ -8,7 +8,6 @@ import pytest
 from seglet.core.image import Image
 from seglet.model import Model, PredictConfig, untrained
 from seglet.networks.unet2015 import UNet2015Config
-from seglet.prediction import seams
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.seams import Seams, seam_error
 
@@ -84,8 +83,6 @@ def test_there_is_nothing_to_compare(make_model: MakeModel, said: dict[str, int]
     assert found_in(Model(model.network, card), image_of(100, 100)) is None
 
 
-def test_images_too_large_for_one_pass_are_left_out(
-    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(seams, "MOST_VALUES", 150 * 130 * 4)
-    assert found_in(make_model(), image_of(160, 150)) is None
+def test_images_too_large_for_one_pass_are_left_out(make_model: MakeModel) -> None:
+    model, image = make_model(), image_of(160, 150)
+    assert seam_error(image, model, TorchEngine(model, "fp32"), most_values=150 * 130 * 4) is None

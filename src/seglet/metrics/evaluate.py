@@ -6,7 +6,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.image import Sample
 from seglet.metrics.curves import Curve
-from seglet.metrics.pixel_lists import PixelList
+from seglet.metrics.pixel_lists import MOST_PIXELS, PixelList
 from seglet.metrics.pooling import draw_figures, pooled_intervals, pooled_mean_dice_interval
 from seglet.metrics.prediction import Prediction
 from seglet.metrics.protocols import Protocol
@@ -25,11 +25,12 @@ def evaluate(
     threshold: float | None = None,
     tell: Tell = quiet,
     images: Mapping[str, str] | None = None,
+    most_pixels: int = MOST_PIXELS,
 ) -> Scores:
     """Score predictions by a protocol.
 
     Pairs are taken one at a time; of each only the counts and, for the curves, five bytes per pixel and
-    class are kept, of a random part of the pixels where all images have more than 20 million.
+    class are kept, of a random part of the pixels where all images have more than `most_pixels`.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def evaluate(
         Listens to an event per image.
     images : mapping, optional
         Where pairs are windows of large images: the image of each, by the window's id.
+    most_pixels : int
+        That curves are drawn from.
 
     Raises
     ------
@@ -55,7 +58,7 @@ def evaluate(
     FormatError
         If a probability is nan, or not from 0 to 1.
     """
-    found = Tally(class_names, protocol)
+    found = Tally(class_names, protocol, most_pixels)
     for n_done, (sample, prediction) in enumerate(pairs, start=1):
         found.add(sample, prediction)
         tell(Event("scoring", f"Scored {sample.id}.", done=n_done))

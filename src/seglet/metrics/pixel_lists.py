@@ -65,13 +65,21 @@ class PixelList:
 class PixelLists:
     """Of each foreground class the pixels that count, and those left out by the field of view.
 
+    Parameters
+    ----------
+    n_classes : int
+        With the background.
+    most : int
+        Pixels that count which are kept of each class.
+
     Attributes
     ----------
     counted, left_out : list of PixelList
         One per foreground class.
     """
 
-    def __init__(self, n_classes: int) -> None:
+    def __init__(self, n_classes: int, most: int = MOST_PIXELS) -> None:
+        self._most = most
         self.counted = [PixelList() for _ in range(1, n_classes)]
         self.left_out = [PixelList() for _ in range(1, n_classes)]
         self._n_kept = 0
@@ -85,7 +93,7 @@ class PixelLists:
         go on weighing as they should.
         """
         n = int(np.count_nonzero(pixels))
-        while self._n_kept + (n >> self._n_halvings) > MOST_PIXELS:
+        while self._n_kept + (n >> self._n_halvings) > self._most:
             for kept in (*self.counted, *self.left_out):
                 kept.halve(self._rng)
             self._n_kept //= 2

@@ -10,7 +10,7 @@ from seglet.core.image import IGNORE, Sample
 from seglet.metrics.calibration import CalibrationTally
 from seglet.metrics.objects import ObjectTally
 from seglet.metrics.partition import PARTITION_METRICS, PartitionTally, interior_class
-from seglet.metrics.pixel_lists import PixelList, PixelLists
+from seglet.metrics.pixel_lists import MOST_PIXELS, PixelList, PixelLists
 from seglet.metrics.pixels import class_scores, confusion_matrix
 from seglet.metrics.prediction import Prediction, checked_truth
 from seglet.metrics.protocols import Protocol
@@ -43,7 +43,9 @@ class Tally:
         of more than two classes.
     """
 
-    def __init__(self, class_names: tuple[str, ...], protocol: Protocol) -> None:
+    def __init__(
+        self, class_names: tuple[str, ...], protocol: Protocol, most_pixels: int = MOST_PIXELS
+    ) -> None:
         self.class_names, self.protocol = class_names, protocol
         self.n_classes = len(class_names)
         empty: Counts = np.zeros((self.n_classes, self.n_classes), np.int64)
@@ -53,7 +55,7 @@ class Tally:
         self.images: list[ImageScores] = []
         self.observer: list[ImageScores] = []
         self.has_fov = False
-        self.pixels = PixelLists(self.n_classes)
+        self.pixels = PixelLists(self.n_classes, most_pixels)
         self.objects = ObjectTally()
         is_parted = protocol.headline in PARTITION_METRICS and self.n_classes == 2
         self.partition = PartitionTally() if is_parted else None

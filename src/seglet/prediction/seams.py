@@ -20,7 +20,7 @@ from seglet.preprocessing.transform import preprocess_image
 MOST_VALUES = 2**25  # of the finest level's features in one pass: about a gigabyte in all
 
 
-def seam_error(image: Image, model: Model, engine: Engine) -> Seams | None:
+def seam_error(image: Image, model: Model, engine: Engine, most_values: int = MOST_VALUES) -> Seams | None:
     """Compare windows with one pass over the image, mirrored as far as its outer windows reach.
 
     Versions that are turned are left out. What an engine rounds differs too: bfloat16 adds a hundredth or so,
@@ -34,6 +34,8 @@ def seam_error(image: Image, model: Model, engine: Engine) -> Seams | None:
         What was trained.
     engine : Engine
         What runs it.
+    most_values : int
+        Of the finest level's features in the one pass.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def seam_error(image: Image, model: Model, engine: Engine) -> Seams | None:
     along = tiling.stripes(pixels.shape[1:])
     n_windows, whole = prod(map(len, along)), [_joined(stripes) for stripes in along]
     n_values = prod(stripe.extent for stripe in whole) * card.plan.channels[0]
-    if n_windows == 1 or tiling.stride is not None or n_values > MOST_VALUES:
+    if n_windows == 1 or tiling.stride is not None or n_values > most_values:
         return None
     cut = predict_windows([Scene(pixels)], engine, tiling)[0]
     said = engine.run(read_mirrored(pixels, region_of(whole))[None])[0]
