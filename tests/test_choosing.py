@@ -79,6 +79,16 @@ def test_the_threshold_beats_its_neighbors_on_the_pixels_that_count(planned: Pla
     assert told[-1].done == told[-1].total
 
 
+def test_validation_images_alone_choose_the_threshold_where_there_are_two(
+    planned: Planned, model: Model
+) -> None:
+    first, second, third, *_ = planned.part("train")
+    assert pieces_to_choose_on([first], [second, third], model.card) == [second, third]
+    assert pieces_to_choose_on([first, second], [third], model.card) == [first, second, third]
+    chosen = choose_outputs(model, [first], [second, third], "dice", quiet).card
+    assert "on 2 validation images" in chosen.threshold_from
+
+
 def test_several_classes_need_no_threshold(planned: Planned, model: Model) -> None:
     card = model.card.model_copy(update={"plan": model.card.plan.model_copy(update={"n_classes": 3})})
     several = Model(model.network, card)
@@ -107,13 +117,11 @@ def test_the_threshold_of_windows_is_that_of_their_images(planned: Planned, mode
     assert len(pieces_to_choose_on(large, [], model.card)) == 12
 
 
-def test_of_very_many_pixels_a_part_chooses_the_same_threshold(
-    planned: Planned, model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_very_many_pixels_a_part_chooses_the_same_threshold(planned: Planned, model: Model) -> None:
     samples = planned.part("train")
     exact = choose_outputs(model, samples, [], "dice", quiet).card.threshold
-    monkeypatch.setattr("seglet.choosing.MOST_PIXELS", 1000)
-    assert choose_outputs(model, samples, [], "dice", quiet).card.threshold == pytest.approx(exact, abs=0.1)
+    few = choose_outputs(model, samples, [], "dice", quiet, most_pixels=1000 * len(samples))
+    assert few.card.threshold == pytest.approx(exact, abs=0.1)
 
 
 def test_the_temperature_makes_the_truth_of_validation_likelier(planned: Planned, model: Model) -> None:

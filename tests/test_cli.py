@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import yaml
 from PIL import Image
 from typer.testing import CliRunner, Result
@@ -189,6 +190,26 @@ def test_probabilities_are_written_on_demand(
 ) -> None:
     seglet("predict", trained[0], cells / "images/000.png", "-o", tmp_path, "--probabilities")
     assert {p.name for p in tmp_path.iterdir()} == {"000.png", "000_probabilities.tif"}
+
+
+def test_mirrored_versions_are_averaged_unless_it_is_said(
+    trained: tuple[Path, Result], cells: Path, tmp_path: Path
+) -> None:
+    """Then the prediction of a mirror image is the mirror image of the prediction, whatever was learned."""
+    image = Image.open(cells / "images/000.png")
+    image.save(tmp_path / "as_is.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "mirrored.png")
+    differ = {}
+    for said in ("--flips", "--no-flips"):
+        out = tmp_path / said.strip("-")
+        files = [tmp_path / f"{name}.png" for name in ("as_is", "mirrored")]
+        result = seglet(
+            "predict", trained[0], *files, "-o", out, said, "--probabilities", "--engine", "torch"
+        )
+        assert result.exit_code == 0, result.stderr
+        as_is, mirrored = (tifffile.imread(out / f"{file.stem}_probabilities.tif") for file in files)
+        differ[said] = np.abs(as_is.astype(float) - mirrored[..., ::-1]).max()
+    assert differ["--flips"] < 1e-3 < differ["--no-flips"]
 
 
 def test_engines_write_the_same_masks_and_a_profile_says_where_time_went(

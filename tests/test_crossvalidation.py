@@ -18,7 +18,12 @@ from seglet.run import Run, read_facts
 
 @pytest.fixture(scope="module")
 def folds_tiny(tiny: tuple[str, ...]) -> list[str]:
-    return [*(s for s in tiny if not s.startswith("split.")), "split.folds=3", "fit.steps=2"]
+    return [
+        *(s for s in tiny if not s.startswith("split.")),
+        "split.folds=3",
+        "fit.steps=2",
+        "predict.flips=false",
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -70,10 +70,26 @@ def test_a_balance_of_classes_becomes_the_weights_of_the_training_pixels(
 
 
 def test_the_card_tells_the_plan_and_the_labels(cells: Path, tiny: tuple[str, ...]) -> None:
-    planned = make_planned(cells, read_recipe("auto", [*tiny, "predict.flips=true"]), quiet)
+    planned = make_planned(cells, read_recipe("auto", [*tiny, "predict.margin=8"]), quiet)
     card = planned.card()
     assert (card.plan, card.labels, card.network) == (planned.plan, planned.labels, planned.recipe.network)
-    assert card.predict.flips
+    assert card.predict.margin == 8
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "flips"),
+    [
+        ("auto", "name=any", True),
+        ("auto", "patches.augment.flip=0", False),
+        ("auto", "predict.flips=false", False),
+        ("nuclei", "name=any", False),
+    ],
+)
+def test_what_is_mirrored_in_training_is_mirrored_in_prediction(
+    cells: Path, tiny: tuple[str, ...], recipe: str, setting: str, flips: bool
+) -> None:
+    planned = make_planned(cells, read_recipe(recipe, [*(tiny if recipe == "auto" else ()), setting]), quiet)
+    assert planned.card().predict.flips is flips
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -39,18 +40,28 @@ def test_images_come_in_the_order_of_their_predicted_dice(
     assert all(0 <= float(row["dice"]) <= 1 for row in rows)
 
 
-def test_predicted_dice_is_that_of_the_image_and_its_mirror_images(run_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flips", [True, False])
+def test_predicted_dice_is_that_of_the_answer_and_versions_agree_one_by_one(
+    run_folder: Path, tmp_path: Path, flips: bool
+) -> None:
+    """An answer that is the mean of mirrored versions is its own mirror image: it would always agree."""
     pixels = np.random.default_rng(0).integers(0, 255, (1, 40, 64)).astype(np.uint8)
     write_image(tmp_path / "a.png", Image(pixels))
-    (one,) = review(run_folder, [tmp_path / "a.png"], quiet).images
-    model = load_model(run_folder)
+    trained = load_model(run_folder)
+    card = trained.card.model_copy(update={"temperature": 1.0})
+    save_model(replace(trained, card=card.predicting(flips=flips)), tmp_path / "model")
+    (one,) = review(tmp_path / "model", [tmp_path / "a.png"], quiet).images
+    model = replace(trained, card=card.predicting(flips=False))
     engine = TorchEngine(model)
-    planes = [predict_image(Image(pixels), model, engine)[0]]
-    planes.append(predict_image(Image(pixels[..., ::-1].copy()), model, engine)[0, :, ::-1])
-    planes.append(predict_image(Image(pixels[:, ::-1].copy()), model, engine)[0, ::-1])
+    axes = [(), (-1,), (-2,), (-2, -1)][: 4 if flips else 3]
+    mirrored = [Image(np.flip(pixels, each).copy()) for each in axes]
+    said = [predict_image(each, model, engine)[0] for each in mirrored]
+    planes = [np.flip(plane, each) for plane, each in zip(said, axes, strict=True)]
     masks = [plane > model.card.threshold for plane in planes]
     assert one.agreement == pytest.approx(agreement(masks))
-    assert one.predicted_dice == pytest.approx(expected_dice(planes[0], masks[0], least=LEAST))
+    answered = np.mean(planes, axis=0) if flips else planes[0]
+    expected = expected_dice(answered, answered > model.card.threshold, least=LEAST)
+    assert one.predicted_dice == pytest.approx(expected, rel=1e-5)
     assert one.dice is None
     assert one.predicted_dsb is None
     assert one.quality == one.predicted_dice
@@ -61,7 +72,7 @@ def test_where_objects_are_told_apart_their_agreement_counts(run_folder: Path, t
     data = make_dataset(tmp_path / "data", layout="instances", n_images=4, shape=(64, 64))
     model = load_model(run_folder)
     decoding = DecodingConfig(method="depth", threshold=model.card.threshold, seed_threshold=2.0)
-    card = model.card.model_copy(update={"decoding": decoding})
+    card = model.card.model_copy(update={"decoding": decoding}).predicting(flips=False)
     model = Model(model.network, card)
     save_model(model, tmp_path / "model")
     found = review(tmp_path / "model", [data], quiet)

@@ -138,7 +138,7 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
         If no image can be predicted; lists every one.
     """
     model = load_model(source)
-    engine = TorchEngine(model)
+    engine = TorchEngine(replace(model, card=model.card.predicting(flips=False)))
     cases = [pair for path in paths for pair in _cases(path, source, model, tell)]
     trained_on = _trained_on(Run(source))
     found: list[Reviewed] = []
@@ -169,9 +169,13 @@ def review(source: Path, paths: Sequence[Path], tell: Tell) -> Review:
 
 
 def review_sample(sample: Sample, model: Model, engine: Engine) -> Reviewed:
-    """Say how far the prediction of one image can be trusted; see `Reviewed`."""
-    versions = [answer(planes, model.card) for planes in _versions(sample.image, model, engine)]
-    labels, probabilities, objects = versions[0]
+    """Say how far the prediction of one image can be trusted; see `Reviewed`.
+
+    `engine` says what the network says of each version alone, whatever the model averages.
+    """
+    each = _versions(sample.image, model, engine)
+    labels, probabilities, objects = answer(_averaged(each, model), model.card)
+    versions = [answer(planes, model.card) for planes in each]
     counted = np.ones(labels.shape, bool) if sample.fov is None else sample.fov
     classes = range(1, model.card.plan.n_classes)
     plane_of = {k: probabilities[0] if len(probabilities) == 1 else probabilities[k] for k in classes}
@@ -233,12 +237,18 @@ def _trained_on(run: Run) -> set[File]:
     return {case.image for case in (*split.train, *split.validation)}
 
 
-def _versions(image: Image, model: Model, engine: Engine) -> Iterator[Planes]:
+def _versions(image: Image, model: Model, engine: Engine) -> list[Planes]:
     """What the network says of the image, and of its mirror images along its last two axes."""
-    yield predict_raw(image, model, engine)
-    for axis in (-1, -2):
-        mirrored = replace(image, pixels=np.ascontiguousarray(np.flip(image.pixels, axis)))
-        yield np.ascontiguousarray(np.flip(predict_raw(mirrored, model, engine), axis))
+    versions = []
+    for axes in ((), (-1,), (-2,), (-2, -1)) if model.card.predict.flips else ((), (-1,), (-2,)):
+        mirrored = replace(image, pixels=np.ascontiguousarray(np.flip(image.pixels, axes)))
+        versions.append(np.ascontiguousarray(np.flip(predict_raw(mirrored, model, engine), axes)))
+    return versions
+
+
+def _averaged(versions: Sequence[Planes], model: Model) -> Planes:
+    """What the model answers with: the mean of mirrored versions, or the first alone."""
+    return np.mean(versions, axis=0) if model.card.predict.flips else versions[0].copy()
 
 
 def _agreement_of_objects(versions: Sequence[NDArray[np.int32]], counted: NDArray[np.bool_]) -> float:

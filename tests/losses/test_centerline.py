@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seglet.losses.centerline import cl_dice_loss, soft_skeleton
+from seglet.losses.centerline import _dilated, cl_dice_loss, soft_skeleton
 from seglet.losses.region import SMOOTHING, dice_loss
 
 Array = NDArray[np.float64]
@@ -55,6 +55,22 @@ def test_soft_skeleton_equals_the_slow_one(shape: tuple[int, ...], iterations: i
     mask = np.random.default_rng(0).random(shape)
     found = soft_skeleton(torch.from_numpy(mask)[None, None], iterations)
     np.testing.assert_allclose(found[0, 0].numpy(), _slow_skeleton(mask, iterations), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (3, 4, 1)], ids=["2D", "3D"])
+def test_its_gradient_is_that_of_finite_differences(shape: tuple[int, ...]) -> None:
+    mask = torch.from_numpy(np.random.default_rng(0).random(shape))[None, None].requires_grad_()
+    assert torch.autograd.gradcheck(lambda each: soft_skeleton(each, 2), (mask,))
+
+
+def test_equal_neighbors_share_the_gradient() -> None:
+    """What a pixel gains where all are alike is lost by no other: sums stay what they are."""
+    flat = torch.full((1, 1, 4, 5), 0.5, requires_grad=True)
+    pooled = torch.nn.functional.max_pool2d(flat, 3, 1, 1)
+    (expected,) = torch.autograd.grad(pooled.sum(), flat)
+    (found,) = torch.autograd.grad(_dilated(flat).sum(), flat)
+    assert float(found.sum()) == pytest.approx(float(expected.sum()))
+    torch.testing.assert_close(found, found.flip(2, 3))
 
 
 def test_skeleton_of_a_bar_is_its_middle_line() -> None:

@@ -68,7 +68,7 @@ class Protocol(Config):
     pooled_first: bool
     headline: Leading = "dice"
     layout: str = ""
-    threshold_from: str = "the training and validation images, by largest Dice; never the test images"
+    threshold_from: str = "validation images, by largest Dice; never the test images"
     published: tuple[Published, ...] = ()
     comparability: str = ""
     shape: Literal["surfaces", "centerlines"] | None = None
