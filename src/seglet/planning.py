@@ -21,12 +21,14 @@ from seglet.data.folds import choose_folds, make_folds, read_folds
 from seglet.data.layouts import channels_anywhere
 from seglet.data.splits import Split, SplitConfig, split_cases
 from seglet.losses.balance import balanced
+from seglet.losses.combined import LossConfig
 from seglet.metrics.protocols import Protocol, protocol_named, protocol_of_layout
 from seglet.model import ModelCard, PredictConfig
 from seglet.networks.hardware import free_memory
 from seglet.networks.registry import UNPADDED
 from seglet.patches.sources import PatchSource
 from seglet.patches.targets import BorderWeightConfig
+from seglet.preprocessing.elongation import LONG
 from seglet.preprocessing.fingerprint import CaseFacts, Fingerprint, look_at, pool_facts
 from seglet.preprocessing.plan import Plan, make_plan
 from seglet.preprocessing.settings import Reading
@@ -48,6 +50,8 @@ from seglet.reading import (
 )
 from seglet.recipe import Recipe
 from seglet.suitability import require_channels, require_network, require_suited
+
+CENTER_LINES = 0.5  # factor of clDice where all that is to be found is long and thin
 
 
 @dataclass(frozen=True)
@@ -245,11 +249,19 @@ def _resolve(
         "targets": targets,
         "predict": predict,
         "patches": recipe.patches.model_copy(update=patches),
-        "loss": balanced(recipe.loss, fingerprint.class_fractions),
+        "loss": _loss(recipe.loss, fingerprint, tells_apart=tells_apart),
         "layout": dataset.layout,
         "protocol": protocol,
     }
     return recipe.model_copy(update=resolved)
+
+
+def _loss(loss: LossConfig, facts: Fingerprint, *, tells_apart: bool) -> LossConfig:
+    """The loss with every factor said."""
+    if loss.cl_dice is None:
+        is_long = min(facts.elongations[1:], default=0) > LONG and not tells_apart
+        loss = loss.model_copy(update={"cl_dice": CENTER_LINES if is_long else 0.0})
+    return balanced(loss, facts.class_fractions)
 
 
 def prepare_all(pieces: Sequence[Piece], plan: Plan) -> list[Prepared]:

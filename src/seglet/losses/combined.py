@@ -29,7 +29,8 @@ class LossConfig(Config):
     Attributes
     ----------
     cross_entropy, focal, dice, tversky, jaccard, lovasz, cl_dice : float
-        Factor of each term; 0 leaves it out.
+        Factor of each term; 0 leaves it out. Where `cl_dice` is None it is planned: 0.5 where all that is to
+        be found in flat images is long and thin, else 0.
     distance : float
         Factor of the distance channel, where the targets have one.
     focal_gamma : float
@@ -50,7 +51,7 @@ class LossConfig(Config):
     tversky: NotNegative = 0.0
     jaccard: NotNegative = 0.0
     lovasz: NotNegative = 0.0
-    cl_dice: NotNegative = 0.0
+    cl_dice: NotNegative | None = None
     distance: NotNegative = 1.0
     focal_gamma: NotNegative = 2.0  # Lin 2017: the best of those tried
     tversky_alpha: Positive = 0.3  # Salehi 2017: the pair of the best Dice
@@ -181,7 +182,7 @@ def _region(config: LossConfig) -> list[tuple[float, Term]]:
         (config.tversky, tversky),
         (config.jaccard, jaccard_loss),
         (config.lovasz, lovasz_loss),
-        (config.cl_dice, partial(cl_dice_loss, iterations=config.cl_dice_iterations)),
+        (config.cl_dice or 0.0, partial(cl_dice_loss, iterations=config.cl_dice_iterations)),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mode
+from statistics import median, mode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.image import IGNORE, Image, Sample, StoredSample
 from seglet.core.orientation import turned_spacing
 from seglet.preprocessing.boxes import telling_boxes
+from seglet.preprocessing.elongation import elongation
 from seglet.preprocessing.intensity import IntensityScale, measure_ct
 from seglet.preprocessing.spacing import MICROMETERS, turn_of, upright_spacing
 
@@ -55,6 +56,9 @@ class Fingerprint(Config):
         Whether every case has a field of view; of cases on disk it is not told from what nobody labelled.
     class_fractions : tuple of float
         Share of each class among the labelled pixels inside the field of view.
+    elongations : tuple of float
+        How long and thin each class is, see `seglet.preprocessing.elongation`: the median of the images that
+        show it, 0 where none does. Empty of volumes.
     """
 
     n_cases: int
@@ -75,6 +79,7 @@ class Fingerprint(Config):
     dtypes: tuple[str, ...]
     has_fov: bool
     class_fractions: tuple[float, ...]
+    elongations: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +104,8 @@ class CaseFacts:
         Intensities of foreground pixels, evenly picked.
     class_counts : (k,) int64 array
         Labelled pixels of each class inside the field of view.
+    elongations : tuple of float
+        Of each class; empty of volumes.
     """
 
     id: str
@@ -113,6 +120,7 @@ class CaseFacts:
     lowest: float
     foreground: NDArray[np.float32]
     class_counts: NDArray[np.int64]
+    elongations: tuple[float, ...]
 
 
 def make_fingerprint(samples: Sequence[Sample | StoredSample], n_classes: int) -> Fingerprint:
@@ -144,6 +152,7 @@ def look_at(sample: Sample | StoredSample, n_classes: int) -> CaseFacts:
         lowest=float(max(channel.min() for channel in image.pixels)),
         foreground=_foreground(seen),
         class_counts=_class_counts(seen, n_classes),
+        elongations=_elongations(seen, n_classes),
     )
 
 
@@ -178,6 +187,7 @@ def pool_facts(facts: Sequence[CaseFacts]) -> Fingerprint:
         dtypes=tuple(sorted({f.dtype for f in facts})),
         has_fov=all(f.has_fov for f in facts),
         class_fractions=tuple(float(n) for n in counts / max(1, counts.sum())),
+        elongations=_typical_elongations(facts),
     )
 
 
@@ -243,6 +253,20 @@ def _class_counts(sample: Sample, n_classes: int) -> NDArray[np.int64]:
         return np.zeros(n_classes, np.int64)
     labels = sample.labels if sample.fov is None else sample.labels[sample.fov]
     return np.array([np.count_nonzero(labels == index) for index in range(n_classes)], np.int64)
+
+
+def _elongations(sample: Sample, n_classes: int) -> tuple[float, ...]:
+    if sample.labels is None or sample.labels.ndim != 2:
+        return ()
+    return tuple(elongation(sample.labels == index) for index in range(n_classes))
+
+
+def _typical_elongations(facts: Sequence[CaseFacts]) -> tuple[float, ...]:
+    """The median of each class over the images that show it."""
+    shown = [
+        [one for one in of_class if one] for of_class in zip(*(f.elongations for f in facts), strict=False)
+    ]
+    return tuple(median(each) if each else 0.0 for each in shown)
 
 
 def _foreground(sample: Sample) -> NDArray[np.float32]:
