@@ -98,7 +98,7 @@ def run(name: str, task: str, seed: int, steps: int, out: Path) -> dict[str, flo
         said = [part for setting in (*of.settings, *change.settings, *fit) for part in ("--set", setting)]
         command = [sys.executable, "-m", "seglet", "train", DATA / of.data, "-o", folder, *said]
         out.mkdir(parents=True, exist_ok=True)
-        with folder.with_suffix(".log").open("w") as log:
+        with (out / f"{folder.name}.log").open("w") as log:
             child = subprocess.Popen(
                 command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
             )

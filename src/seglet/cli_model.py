@@ -42,7 +42,7 @@ def engines(
         )
         for trial in found.trials
     ]
-    columns = ("engine", "ms a batch", "times as fast", "largest difference", "Dice")
+    columns = ("engine", "ms a window", "times as fast", "largest difference", "Dice")
     print_table("Beside PyTorch in float32", columns, rows)
     print_line(f"* what `seglet predict` takes from now on where no engine is said ({found.chosen.name})")
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from seglet.core.config import Config
 from seglet.core.errors import DatasetError
-from seglet.core.events import Tell, quiet
+from seglet.core.events import Event, Tell, quiet
 from seglet.data.samples import read_sample
-from seglet.model import load_model
-from seglet.prediction.engines.choice import AutoEngine, available, fastest, known
+from seglet.model import Model, load_model
+from seglet.prediction.engines.choice import Seen, available, fastest, in_words, known, tried
+from seglet.prediction.engines.engine import Windows
+from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.trial import Trial
 from seglet.prediction.tiled import predict_raw
 from seglet.writing import unlabelled
@@ -50,6 +52,21 @@ def try_engines(source: Path, path: Path, tell: Tell = quiet) -> Tried:
     if len(cases) != 1:
         raise DatasetError(path, found=f"{len(cases)} images", expected="one", remedy="Give a single file.")
     image = read_sample(cases[0], None).image
-    predict_raw(image, model, AutoEngine(model, tell, patience_s=0, choices=available(model)))
+    seeing = _Seeing(model)
+    predict_raw(image, model, seeing)
+    tried(model, available(model), seeing.seen.windows)
     trials = known(model)
-    return Tried(trials=tuple(trials), chosen=fastest(trials))
+    chosen = fastest(trials)
+    tell(Event("engine", in_words(chosen)))
+    return Tried(trials=tuple(trials), chosen=chosen)
+
+
+class _Seeing:
+    """PyTorch, which remembers some of the windows that it ran."""
+
+    def __init__(self, model: Model) -> None:
+        self._engine, self.seen = TorchEngine(model), Seen()
+
+    def run(self, windows: Windows) -> Windows:
+        self.seen.add(windows)
+        return self._engine.run(windows)

@@ -65,3 +65,28 @@ def test_a_written_png_is_read_back(tmp_path: Path, dtype: type, n_channels: int
 def test_what_png_cannot_hold_is_refused(tmp_path: Path, pixels: np.ndarray) -> None:
     with pytest.raises(FormatError, match=r"Write it as \.tif"):
         write(tmp_path / "x.png", Image(pixels))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("is_mask", [True, False])
+def test_masks_and_photographs_come_back_as_they_were(tmp_path: Path, dtype: type, is_mask: bool) -> None:
+    rng = np.random.default_rng(0)
+    pixels = (
+        np.kron(rng.integers(0, 200, (9, 7)), np.ones((16, 16)))
+        if is_mask
+        else rng.integers(0, 200, (90, 70))
+    )
+    write(tmp_path / "a.png", Image(pixels.astype(dtype)[None]))
+    found = decode((tmp_path / "a.png").read_bytes(), "a.png").pixels
+    np.testing.assert_array_equal(found[0], pixels)
+    assert found.dtype == dtype
+
+
+def test_a_mask_of_many_shapes_is_no_larger_than_by_the_usual_way(tmp_path: Path) -> None:
+    rng, (y, x), mask = np.random.default_rng(0), np.mgrid[:500, :500], np.zeros((500, 500), np.uint8)
+    for _ in range(60):
+        row, column, radius = rng.random(3) * (500, 500, 30)
+        mask[np.hypot(y - row, x - column) < radius] = 255
+    write(tmp_path / "a.png", Image(mask[None]))
+    Picture.fromarray(mask).save(tmp_path / "b.png")
+    assert (tmp_path / "a.png").stat().st_size < 1.1 * (tmp_path / "b.png").stat().st_size

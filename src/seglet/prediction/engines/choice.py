@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TypeVar, get_args
 
+import numpy as np
+
 from seglet.core.errors import ConfigError, EngineError, SegletError
 from seglet.core.events import Event, Tell, quiet
 from seglet.model import EngineName, EnginePrecision, Model
@@ -19,7 +21,7 @@ from seglet.prediction.engines.trial import Trial, expect, try_engine
 Word = TypeVar("Word", bound=str)
 
 PATIENCE_S = 6.0  # of PyTorch, before other engines are tried: about what that takes
-MOST_WINDOWS = 2  # that engines are tried on
+N_COMPARED = 4  # windows of different batches that engines are compared on: a corner alone says little
 WORTHWHILE = 1.1  # another engine must be this much faster than PyTorch
 PRECISIONS: dict[EngineName, tuple[EnginePrecision, ...]] = {
     "torch": ("fp32", "bf16", "fp16"),
@@ -71,8 +73,38 @@ def engine_for(
     return CheckedEngine(model, (name, kind), tell)
 
 
+class Seen:
+    """A few of all windows that were run, any as likely as any other; the same every time."""
+
+    def __init__(self) -> None:
+        self._kept: list[Windows] = []
+        self._n, self._rng = 0, np.random.default_rng(0)
+
+    def add(self, windows: Windows) -> None:
+        """Perhaps keep the first window of a batch; forget those of another size."""
+        if self._kept and self._kept[0].shape != windows[:1].shape:
+            self._kept, self._n = [], 0
+        self._n += 1
+        if not self.is_enough:
+            self._kept.append(windows[:1].copy())
+        elif (place := int(self._rng.integers(self._n))) < N_COMPARED:
+            self._kept[place] = windows[:1].copy()
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether engines can be compared on what was seen."""
+        return len(self._kept) >= N_COMPARED
+
+    @property
+    def windows(self) -> Windows:
+        """(n, c, [z,] y, x), at most `N_COMPARED` of them."""
+        return np.concatenate(self._kept)
+
+
 class CheckedEngine:
     """The engine that was asked for; refused where its masks are not those of PyTorch in float32.
+
+    Until it has been compared on a few batches, PyTorch computes them.
 
     Parameters
     ----------
@@ -87,6 +119,8 @@ class CheckedEngine:
     def __init__(self, model: Model, choice: Choice, tell: Tell = quiet) -> None:
         self._model, self._choice, self._tell = model, choice, tell
         self._engine: NetworkEngine | None = None
+        self._exact, self._seen = TorchEngine(model, "fp32", CPU), Seen()
+        self._is_checked = False
 
     def run(self, windows: Windows) -> Windows:
         """Compute what the network says; see `NetworkEngine.run`.
@@ -102,10 +136,18 @@ class CheckedEngine:
         """
         if self._engine is None:
             self._engine = make_engine(self._model, self._choice, windows.shape)
-            trial = tried(self._model, [self._choice], windows)[0]
-            _require_close(trial)
-            self._tell(Event("engine", _in_words(trial)))
-        return self._engine.run(windows)
+        if not self._is_checked:
+            self._check(windows)
+        return (self._engine if self._is_checked else self._exact).run(windows)
+
+    def _check(self, windows: Windows) -> None:
+        self._seen.add(windows)
+        if not (self._seen.is_enough or _are_known(self._model, [self._choice])):
+            return
+        trial = tried(self._model, [self._choice], self._seen.windows)[0]
+        _require_close(trial)
+        self._is_checked = True
+        self._tell(Event("engine", in_words(trial)))
 
 
 class AutoEngine:
@@ -123,22 +165,14 @@ class AutoEngine:
         Hears which engine was chosen.
     patience_s : float
         Seconds of PyTorch before other engines are tried.
-    choices : sequence of Choice or None
-        What is tried; what is promising where None. What was tried before is considered too.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        tell: Tell = quiet,
-        patience_s: float = PATIENCE_S,
-        choices: Sequence[Choice] | None = None,
-    ) -> None:
+    def __init__(self, model: Model, tell: Tell = quiet, patience_s: float = PATIENCE_S) -> None:
         self._model, self._tell, self._patience_s = model, tell, patience_s
-        self._choices = promising(available(model)) if choices is None else choices
+        self._choices = promising(available(model))
         self._engine: NetworkEngine = TorchEngine(model, "auto")
         self._spent: float | None = None
-        self._is_settled = False
+        self._seen, self._is_settled = Seen(), False
 
     def run(self, windows: Windows) -> Windows:
         """Compute what the network says; see `NetworkEngine.run`."""
@@ -150,17 +184,18 @@ class AutoEngine:
         return planes
 
     def _settle(self, windows: Windows) -> None:
+        self._seen.add(windows)
         is_known = self._spent is None and _are_known(self._model, self._choices)
-        if not is_known and (self._spent or 0.0) < self._patience_s:
+        if not is_known and ((self._spent or 0.0) < self._patience_s or not self._seen.is_enough):
             return
         self._is_settled = True
-        trials = tried(self._model, self._choices, windows)
+        trials = tried(self._model, self._choices, self._seen.windows)
         if len(trials) < len(self._choices) or not all(trial.is_close for trial in trials):
-            tried(self._model, available(self._model), windows)
+            tried(self._model, available(self._model), self._seen.windows)
         best = fastest(known(self._model))
         if best.engine != "torch":
             self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
-        self._tell(Event("engine", _in_words(best)))
+        self._tell(Event("engine", in_words(best)))
 
 
 def available(model: Model) -> list[Choice]:
@@ -205,12 +240,13 @@ def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Tri
     An engine that cannot run the network is left out, unless it is the only choice.
     """
     kept = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
-    few = windows[:MOST_WINDOWS]
     if unknown := [choice for choice in choices if choice not in kept]:
-        expected = expect(TorchEngine(model, "fp32", CPU), few, model.card)
+        expected = expect(TorchEngine(model, "fp32", CPU), windows, model.card)
     for choice in unknown:
         try:
-            kept[choice] = try_engine(choice, make_engine(model, choice, few.shape), expected, model.card)
+            kept[choice] = try_engine(
+                choice, make_engine(model, choice, windows[:1].shape), expected, model.card
+            )
         except (SegletError, RuntimeError):  # a library's own error, of operations that it does not know
             if len(choices) == 1:
                 raise
@@ -251,6 +287,7 @@ def _require_close(trial: Trial) -> None:
     )
 
 
-def _in_words(trial: Trial) -> str:
+def in_words(trial: Trial) -> str:
+    """An engine, how fast it is, and how far from PyTorch."""
     same = f"Dice {trial.dice:.4f} with the masks of PyTorch fp32"
-    return f"{trial.name}, {trial.milliseconds:.0f} ms a batch ({same})"
+    return f"{trial.name}, {trial.milliseconds:.0f} ms a window ({same})"
