@@ -162,6 +162,7 @@ def facts(spacing: tuple[float, ...] | None) -> CaseFacts:
         lowest=0.0,
         foreground=np.zeros((1, 0), np.float32),
         class_counts=np.ones(2, np.int64),
+        elongations=(),
     )
 
 

@@ -151,7 +151,7 @@ def test_slides_stay_on_disk_through_the_whole_flow(
     assert np.isnan(scores.mean_dice.low), "one image says nothing about the next"
     (said,) = [event.message for event in told if event.stage == "memory"]
     assert said.startswith("read from disk by patches: about ")
-    assert "windows of training and validation images" in trained.model.card.threshold_from
+    assert "windows of validation images" in trained.model.card.threshold_from
     masks = {file.stem: read_mask(file).shape for file in list_files(run.predictions)}
     assert set(masks) == {image.id for image in scores.images}
     assert masks["2@1024-1024"] == (176, 276)

@@ -82,6 +82,12 @@ def test_masks_and_photographs_come_back_as_they_were(tmp_path: Path, dtype: typ
     assert found.dtype == dtype
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (5, 1), (1, 5)])
+def test_the_smallest_masks_are_written_too(tmp_path: Path, shape: tuple[int, int]) -> None:
+    write(tmp_path / "a.png", Image(np.full((1, *shape), 7, np.uint8)))
+    assert np.array_equal(decode((tmp_path / "a.png").read_bytes(), "a.png").pixels, np.full((1, *shape), 7))
+
+
 def test_a_mask_of_many_shapes_is_no_larger_than_by_the_usual_way(tmp_path: Path) -> None:
     rng, (y, x), mask = np.random.default_rng(0), np.mgrid[:500, :500], np.zeros((500, 500), np.uint8)
     for _ in range(60):

@@ -95,7 +95,8 @@ def write(path: Path, image: Image) -> None:
             remedy="Write it as .tif.",
         )
     planes = pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
-    how = RUNS if np.mean(planes[:, 1:] == planes[:, :-1]) > EVEN else {}
+    same = np.count_nonzero(planes[:, 1:] == planes[:, :-1])
+    how = RUNS if same > EVEN * planes.size else {}
     path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(planes), **how))
 
 
