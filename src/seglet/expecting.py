@@ -18,8 +18,8 @@ from seglet.prediction.tiled import n_seen
 from seglet.preprocessing.target import network_axes
 from seglet.preprocessing.transform import grid_shape
 
-PASSES = 3  # a step's time in those of a prediction: forward, and backward for input and for weights;
-# with checkpointing forward again
+# A step's time in those of a prediction: forward, backward for input and for weights; checkpointing adds one.
+PASSES = 3
 
 
 def expectations(planned: Planned) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,7 @@
 """The memory contract of prediction: what is done within it, and what is refused before anything begins."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import psutil
@@ -71,7 +71,7 @@ def fit_within(model: Model, most: int, *, tries_engines: bool) -> tuple[Model, 
     taken = psutil.Process().memory_info().rss + SPARE + (TRYING if tries_engines else 0)
     network, fitting = 0, model
     for card in smaller_windows(model.card):
-        fitting = model if card is model.card else Model(model.network, card, model.folder)
+        fitting = model if card is model.card else replace(model, card=card)
         network = taken + network_memory(fitting)
         if network + block_memory(fitting) <= most:
             break

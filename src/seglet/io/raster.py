@@ -27,8 +27,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", *netpbm.SUFFIXES, ".ppm.gz"
 KNOWN = "a whole PNG, JPEG, GIF, BMP, Netpbm or TIFF image"
 
 EVEN = 0.75  # share of pixels like their neighbor from which on an image is taken for a mask
+# How masks are packed: as small, in a fifth of the time (13 for 71 ms of 8 megapixels of vessels).
 RUNS: dict[str, Any] = {"strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.NONE}
-# of masks: as small, and written in a fifth of the time (13 for 71 ms of 8 megapixels of vessels)
 
 
 def open_image(path: Path, part: str, where: str) -> StoredImage:

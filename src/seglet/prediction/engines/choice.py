@@ -230,7 +230,7 @@ def promising(choices: Sequence[Choice]) -> list[Choice]:
 
 def known(model: Model) -> list[Trial]:
     """What was tried of a model on this machine, of the engines that can run it now."""
-    kept = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
+    kept = _kept(model)
     return [kept[choice] for choice in available(model) if choice in kept]
 
 
@@ -239,7 +239,7 @@ def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Tri
 
     An engine that cannot run the network is left out, unless it is the only choice.
     """
-    kept = {(trial.engine, trial.precision): trial for trial in read_trials(model)}
+    kept = _kept(model)
     if unknown := [choice for choice in choices if choice not in kept]:
         expected = expect(TorchEngine(model, "fp32", CPU), windows, model.card)
     for choice in unknown:
@@ -272,8 +272,12 @@ def _one_of(setting: str, said: str, allowed: tuple[Word, ...]) -> Word:
 
 
 def _are_known(model: Model, choices: Sequence[Choice]) -> bool:
-    kept = {(trial.engine, trial.precision) for trial in read_trials(model)}
-    return all(choice in kept for choice in choices)
+    return _kept(model).keys() >= set(choices)
+
+
+def _kept(model: Model) -> dict[Choice, Trial]:
+    """Trials of earlier commands, by what was tried."""
+    return {(trial.engine, trial.precision): trial for trial in read_trials(model)}
 
 
 def _require_close(trial: Trial) -> None:
