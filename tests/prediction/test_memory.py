@@ -51,10 +51,10 @@ def test_a_process_takes_what_was_foretold(
 def test_blocks_take_what_was_foretold_and_less_than_was_said(make_model: MakeModel, tmp_path: Path) -> None:
     model = make_model(window=None, margin=None, normalization="standardize")
     save_model(model, tmp_path / "model")
-    file = a_file(tmp_path / "image.tif", 4000)
+    file = a_file(tmp_path / "image.tif", 4400)
     command = ("predict", tmp_path / "model", file, "-o", tmp_path / "out", "--engine", "torch")
     taken = peak(*command, "--precision", "fp32", "--max-ram", "760M")
-    assert (tmp_path / "out/image.ome.zarr").is_dir(), "160 MB in one piece do not fit"
+    assert (tmp_path / "out/image.ome.zarr").is_dir(), "170 MB in one piece do not fit"
     assert taken < 760 * MIB
     assert PROCESS + network_memory(model) + block_memory(model) == pytest.approx(taken, rel=0.25)
 

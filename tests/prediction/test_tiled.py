@@ -241,7 +241,7 @@ class Echo:
 
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         self.seen += list(windows)
-        return windows[:, :1]
+        return windows[:, :1].copy()
 
 
 def with_predict(model: Model, **said: Any) -> Model:

@@ -229,3 +229,15 @@ def test_scale_of_computed_tomography_is_that_of_its_foreground() -> None:
     clipped = np.clip(intensities, 5, 995)
     assert (found.low, found.high) == (5, 995)
     assert (found.zero, found.unit) == pytest.approx((clipped.mean(), clipped.std()))
+
+
+@pytest.mark.parametrize("kind", ["standardize", "rescale", "zscore"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_counted_levels_have_the_scale_of_their_pixels_summed(kind: Normalization, dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    top = np.iinfo(dtype).max
+    pixels = np.clip(rng.gamma(2, top / 9, (2, 301, 997)), 0, top).astype(dtype)
+    of_levels, of_numbers = measure(pixels, kind, 1), measure(pixels.astype(np.float32), kind, 1)
+    for one, other in zip(of_levels, of_numbers, strict=True):
+        assert (one.low, one.high) == (other.low, other.high)
+        assert (one.zero, one.unit) == pytest.approx((other.zero, other.unit), rel=1e-6)

@@ -50,8 +50,9 @@ def test_own_size_is_kept_and_the_truth_untouched() -> None:
     (prepared,) = preprocess(sample, _plan())
     assert prepared.id == "case"
     assert prepared.image.dtype == np.float32
-    pixels = sample.image.pixels.astype(np.float32)
-    np.testing.assert_array_equal(prepared.image, scale(pixels, measure(pixels, "standardize", 255)))
+    pixels = sample.image.pixels
+    expected = scale(pixels.astype(np.float32), measure(pixels, "standardize", 255))
+    np.testing.assert_array_equal(prepared.image, expected)
     assert prepared.labels is sample.labels
     assert prepared.objects is sample.objects
     assert prepared.fov is sample.fov

@@ -70,6 +70,14 @@ def behind() -> Iterator[Later]:
             _result(last)
 
 
+def begun(work: Callable[[], Item]) -> Future[Item]:
+    """Begin something in a thread of its own, which ends with it."""
+    pool = ThreadPoolExecutor(1, "begun")
+    future = pool.submit(copy_context().run, work)
+    pool.shutdown(wait=False)
+    return future
+
+
 def _result(future: Future[Item]) -> Item:
     with timed(WAITING):
         return future.result()

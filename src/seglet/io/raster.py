@@ -118,8 +118,8 @@ def _decode_png(content: bytes, where: str) -> Raster:
 def _decode_jpeg(content: bytes, where: str) -> Raster:
     picture = JpegImageFile(io.BytesIO(content))
     picture.load()
-    upright = ImageOps.exif_transpose(picture)
-    return Raster(_planes(np.asarray(upright.convert("RGB") if picture.mode == "CMYK" else upright)))
+    ImageOps.exif_transpose(picture, in_place=True)
+    return Raster(_planes(np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)))
 
 
 def _decode_gif(content: bytes, where: str) -> Raster:

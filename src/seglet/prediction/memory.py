@@ -7,6 +7,7 @@ from seglet.model import Model, ModelCard
 from seglet.networks.registry import n_parameters
 from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiling import tiling_of, windows_at_once
+from seglet.preprocessing.intensity import COUNTED
 from seglet.preprocessing.levels import BYTES_PER_VALUE
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.target import network_axes
@@ -61,7 +62,9 @@ def image_memory(image: StoredImage, card: ModelCard) -> int:
     predicted = planes * n_inside + (planes * n_pixels if n_inside != n_pixels else 0)
     prepared = n_inside * BYTES_PER_VALUE * plan.n_channels * 2 if _is_prepared_whole(card) else 0
     decided = planes * n_pixels + n_pixels * (MASK + (DECODING if card.decoding is not None else 0))
-    worst = max((READING - 1) * pixels, MEASURING * n_pixels, prepared + predicted, decided)
+    is_counted = image.dtype in COUNTED and image.n_channels == plan.n_channels
+    measured = 0 if is_counted else MEASURING * n_pixels
+    worst = max((READING - 1) * pixels, measured, prepared + predicted, decided)
     return pixels + worst
 
 

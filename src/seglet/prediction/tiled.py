@@ -185,4 +185,6 @@ def _blend(blended: NDArray[np.float32], patch: NDArray[np.float32], place: Sequ
     parts = [stripe.inside(n) for stripe, n in zip(place, blended.shape[1:], strict=True)]
     image, window = zip(*parts, strict=True)
     weight = reduce(np.multiply.outer, [s.weights[part] for s, part in zip(place, window, strict=True)])
-    blended[(slice(None), *image)] += patch[(slice(None), *window)] * weight
+    seen = patch[(slice(None), *window)]
+    seen *= weight  # in place: no more memory is touched
+    blended[(slice(None), *image)] += seen

@@ -38,12 +38,13 @@ def normalize_image(image: Image, plan: Plan) -> NDArray[np.float32]:
 
     In ``slices`` mode ``zscore`` and ``clahe`` see each slice by itself, as if it were an image.
     """
-    pixels = to_color(image.pixels, plan.color, plan.n_channels)
-    if plan.mode != "slices" or not plan.needs_whole:
-        return _normalize(pixels, plan, image.pixels.dtype)
+    pixels, dtype = to_color(image.pixels, plan.color, plan.n_channels), image.pixels.dtype
+    if not plan.needs_whole:
+        return scale(pixels, _measured(image.pixels, plan))
+    if plan.mode != "slices":
+        return _normalize(pixels, plan, dtype)
     axis = 1 + turn_of(image).permutation[plan.slice_axis]
-    slices = [_normalize(one, plan, image.pixels.dtype) for one in np.moveaxis(pixels, axis, 0)]
-    return np.stack(slices, axis)
+    return np.stack([_normalize(one, plan, dtype) for one in np.moveaxis(pixels, axis, 0)], axis)
 
 
 def measure_image(image: Image, plan: Plan) -> NormalizationRecord:
@@ -55,14 +56,7 @@ def measure_image(image: Image, plan: Plan) -> NormalizationRecord:
         If the image's channels do not fit the plan, or it normalizes images or slices as a whole.
     """
     require_parts(plan)
-    first = (slice(None), *(slice(1) for _ in image.shape))
-    corner = to_color(image.pixels[first], plan.color, plan.n_channels)
-    if plan.intensity is not None or plan.normalization == "divide":
-        return NormalizationRecord(plan.color, plan.n_channels, _scales(corner, plan, image.pixels.dtype))
-    is_mixed = image.n_channels != len(corner)
-    each = [to_color(image.pixels, plan.color, plan.n_channels)] if is_mixed else image.pixels[:, None]
-    scales = [one for some in each for one in _scales(np.asarray(some, np.float32), plan, image.pixels.dtype)]
-    return NormalizationRecord(plan.color, plan.n_channels, tuple(scales))
+    return NormalizationRecord(plan.color, plan.n_channels, _measured(image.pixels, plan))
 
 
 @lru_cache(maxsize=256)
@@ -79,8 +73,7 @@ def normalization_of(stored: StoredImage, plan: Plan) -> NormalizationRecord:
     require_parts(plan)
     boxes = telling_boxes(stored, stored.is_written)
     read = [stored.read(box).reshape(stored.n_channels, -1) for box in boxes]
-    pixels = to_color(np.concatenate(read, axis=1), plan.color, plan.n_channels)
-    return NormalizationRecord(plan.color, plan.n_channels, _scales(pixels, plan, stored.dtype))
+    return NormalizationRecord(plan.color, plan.n_channels, _measured(np.concatenate(read, axis=1), plan))
 
 
 def require_parts(plan: Plan) -> None:
@@ -122,6 +115,15 @@ def _normalize(pixels: NDArray[np.float32], plan: Plan, dtype: np.dtype[Any]) ->
     if plan.normalization == "clahe":
         return equalize(pixels)
     return scale(pixels, _scales(pixels, plan, dtype))
+
+
+def _measured(pixels: NDArray[Any], plan: Plan) -> tuple[IntensityScale, ...]:
+    """The scales of an image by pixels as they stand in its file."""
+    shown = pixels
+    if len(pixels) != plan.n_channels:
+        is_measured = plan.intensity is None and plan.normalization != "divide"
+        shown = to_color(pixels if is_measured else pixels[:, :1], plan.color, plan.n_channels)
+    return _scales(shown, plan, pixels.dtype)
 
 
 def _scales(pixels: NDArray[np.float32], plan: Plan, dtype: np.dtype[Any]) -> tuple[IntensityScale, ...]:

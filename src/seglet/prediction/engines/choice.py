@@ -9,6 +9,7 @@ import numpy as np
 
 from seglet.core.errors import ConfigError, EngineError, SegletError
 from seglet.core.events import Event, Tell, quiet
+from seglet.core.overlap import begun
 from seglet.model import EngineName, EnginePrecision, Model
 from seglet.networks.hardware import best_device, has_bf16
 from seglet.prediction.engines import openvino
@@ -169,7 +170,7 @@ class AutoEngine:
 
     def __init__(self, model: Model, tell: Tell = quiet, patience_s: float = PATIENCE_S) -> None:
         self._model, self._tell, self._patience_s = model, tell, patience_s
-        self._choices = promising(available(model))
+        self._choices = begun(lambda: promising(available(model)))  # importing libraries takes time
         self._engine: NetworkEngine = TorchEngine(model, "auto")
         self._spent: float | None = None
         self._seen, self._is_settled = Seen(), False
@@ -185,13 +186,14 @@ class AutoEngine:
 
     def _settle(self, windows: Windows) -> None:
         self._seen.add(windows)
-        is_known = self._spent is None and _are_known(self._model, self._choices)
-        if not is_known and ((self._spent or 0.0) < self._patience_s or not self._seen.is_enough):
-            return
+        choices, is_first = self._choices.result(), self._spent is None
+        if not (is_first and _are_known(self._model, choices)):
+            if (self._spent or 0.0) < self._patience_s or not self._seen.is_enough:
+                return
+            trials = tried(self._model, choices, self._seen.windows)
+            if len(trials) < len(choices) or not all(trial.is_close for trial in trials):
+                tried(self._model, available(self._model), self._seen.windows)
         self._is_settled = True
-        trials = tried(self._model, self._choices, self._seen.windows)
-        if len(trials) < len(self._choices) or not all(trial.is_close for trial in trials):
-            tried(self._model, available(self._model), self._seen.windows)
         best = fastest(known(self._model))
         if best.engine != "torch":
             self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
@@ -250,7 +252,8 @@ def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Tri
         except (SegletError, RuntimeError):  # a library's own error, of operations that it does not know
             if len(choices) == 1:
                 raise
-    write_trials(model, tuple(kept.values()))
+    if unknown:
+        write_trials(model, tuple(kept.values()))
     return [kept[choice] for choice in choices if choice in kept]
 
 

@@ -19,7 +19,10 @@ class Engine(Protocol):
     """Whatever computes planes of windows."""
 
     def run(self, windows: Windows) -> Windows:
-        """(n, c, [z,] y, x) to (n, planes, [z,] y, x), smaller where convolutions are not padded."""
+        """(n, c, [z,] y, x) to (n, planes, [z,] y, x), smaller where convolutions are not padded.
+
+        A new array, that may be overwritten.
+        """
         ...
 
 
@@ -59,17 +62,19 @@ class NetworkEngine(ABC):
             total = self._planes(images, flips[0])
             for flip in flips[1:]:
                 total += self._planes(images, flip)
-            mean: Windows = (total / len(flips)).cpu().numpy()
+            if len(flips) > 1:
+                total /= len(flips)
+            mean: Windows = total.cpu().numpy()
         return mean
 
     def logits(self, windows: Windows) -> Windows:
         """Compute (n, outputs, [z,] y, x) float32 logits of windows as they lie."""
         with torch.inference_mode():
-            return np.asarray(self._logits(self._images(windows)).cpu().numpy(), np.float32)
+            return np.array(self._logits(self._images(windows)).cpu().numpy(), np.float32)
 
     @abstractmethod
     def _logits(self, images: Tensor) -> Tensor:
-        """(n, c, [z,] y, x) to (n, outputs, [z,] y, x) float32."""
+        """(n, c, [z,] y, x) to (n, outputs, [z,] y, x) float32, which the next windows may overwrite."""
 
     def _images(self, windows: Windows) -> Tensor:
         """The windows where they are computed."""

@@ -54,7 +54,7 @@ class OpenVinoEngine(NetworkEngine):
     def _logits(self, images: Tensor) -> Tensor:
         request = self._request(tuple(images.shape))
         request.infer([images.contiguous().numpy()], share_inputs=True)
-        return torch.from_numpy(np.array(request.get_output_tensor(0).data, np.float32))
+        return torch.from_numpy(np.asarray(request.get_output_tensor(0).data, np.float32))
 
     def _request(self, shape: tuple[int, ...]) -> Any:
         """What runs windows of one size; the size used longest ago is let go."""
