@@ -62,7 +62,7 @@ def image_memory(image: StoredImage, card: ModelCard) -> int:
     predicted = planes * n_inside + (planes * n_pixels if n_inside != n_pixels else 0)
     prepared = n_inside * BYTES_PER_VALUE * plan.n_channels * 2 if _is_prepared_whole(card) else 0
     decided = planes * n_pixels + n_pixels * (MASK + (DECODING if card.decoding is not None else 0))
-    is_counted = image.dtype in COUNTED and image.n_channels == plan.n_channels
+    is_counted = image.dtype in COUNTED and image.n_channels in (1, plan.n_channels)
     measured = 0 if is_counted else MEASURING * n_pixels
     worst = max((READING - 1) * pixels, measured, prepared + predicted, decided)
     return pixels + worst

@@ -119,10 +119,13 @@ def _normalize(pixels: NDArray[np.float32], plan: Plan, dtype: np.dtype[Any]) ->
 
 def _measured(pixels: NDArray[Any], plan: Plan) -> tuple[IntensityScale, ...]:
     """The scales of an image by pixels as they stand in its file."""
+    is_repeated = plan.color == "rgb" and len(pixels) == 1
+    if plan.intensity is None and is_repeated:
+        return _scales(pixels, plan, pixels.dtype) * plan.n_channels
     shown = pixels
     if len(pixels) != plan.n_channels:
-        is_measured = plan.intensity is None and plan.normalization != "divide"
-        shown = to_color(pixels if is_measured else pixels[:, :1], plan.color, plan.n_channels)
+        is_looked_at = plan.intensity is None and plan.normalization != "divide"
+        shown = to_color(pixels if is_looked_at else pixels[:, :1], plan.color, plan.n_channels)
     return _scales(shown, plan, pixels.dtype)
 
 
