@@ -12,8 +12,9 @@ from seglet.data.cases import find_cases
 from seglet.data.splits import split_to_text
 from seglet.data.synthetic import make_dataset
 from seglet.patches.targets import BorderWeightConfig
-from seglet.planning import choose_protocol, make_planned
+from seglet.planning import make_planned
 from seglet.recipe import read_recipe, to_text
+from seglet.settling import choose_protocol
 
 PARTS = ("train", "validation", "test")
 

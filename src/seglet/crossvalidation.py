@@ -11,11 +11,12 @@ from seglet.data.splits import Split, split_to_text
 from seglet.metrics.evaluate import Scores, evaluate
 from seglet.metrics.scores import write_scores
 from seglet.model import Model, ensemble_of, load_model, save_model
-from seglet.planning import Planned, choose_protocol
+from seglet.planning import Planned
 from seglet.reserving import AFTER_S, busyness
 from seglet.run import Run, start_run
 from seglet.running import finish, fit_planned, score_run, write_run_facts
 from seglet.scoring import Pairs, predict_all
+from seglet.settling import choose_protocol
 
 HELD_OUT = "test_scores"  # of the ensemble, on the test part that stayed out of all folds
 

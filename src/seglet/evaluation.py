@@ -17,13 +17,13 @@ from seglet.metrics.evaluate import evaluate
 from seglet.metrics.protocols import Protocol
 from seglet.metrics.scores import Scores
 from seglet.model import CARD, Model, load_model
-from seglet.planning import choose_protocol
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.settings import PlanConfig, Reading
 from seglet.reading import choose_reading, crops_of, memory_of, pieces_of, read_or_open
 from seglet.recipe import Recipe
 from seglet.run import Run, read_facts, read_run_recipe, require_page
 from seglet.scoring import Pairs, predict_all
+from seglet.settling import choose_protocol
 
 
 def is_model(source: Path) -> bool:

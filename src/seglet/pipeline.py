@@ -23,7 +23,7 @@ from seglet.metrics.evaluate import evaluate as score_pairs
 from seglet.metrics.scores import read_scores
 from seglet.model import Model, load_model
 from seglet.networks.hardware import own_threads
-from seglet.planning import Planned, choose_protocol, make_planned
+from seglet.planning import Planned, make_planned
 from seglet.predicted import as_truth, match_predictions
 from seglet.predicting import predict_cases
 from seglet.prediction.engines.choice import AutoEngine, engine_for
@@ -41,6 +41,7 @@ from seglet.running import finish, fit_planned, read_masks, score_run, write_run
 from seglet.scoring import predict_all
 from seglet.seeds import Seeds
 from seglet.seeds import train_seeds as repeat
+from seglet.settling import choose_protocol
 from seglet.store_prediction import prediction_places
 from seglet.training.clock import Budget as Budget
 from seglet.training.settings import seconds

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,15 +19,10 @@ from seglet.data.drawing import Classes, classes_in
 from seglet.data.folds import choose_folds, make_folds, read_folds
 from seglet.data.layouts import channels_anywhere
 from seglet.data.splits import Split, SplitConfig, split_cases
-from seglet.losses.balance import balanced
-from seglet.losses.combined import LossConfig
-from seglet.metrics.protocols import Protocol, protocol_named, protocol_of_layout
-from seglet.model import ModelCard, PredictConfig
+from seglet.model import ModelCard
 from seglet.networks.hardware import free_memory
 from seglet.networks.registry import UNPADDED
 from seglet.patches.sources import PatchSource
-from seglet.patches.targets import BorderWeightConfig
-from seglet.preprocessing.elongation import LONG
 from seglet.preprocessing.fingerprint import CaseFacts, Fingerprint, look_at, pool_facts
 from seglet.preprocessing.plan import Plan, make_plan
 from seglet.preprocessing.settings import Reading
@@ -49,9 +43,8 @@ from seglet.reading import (
     with_fitting_spacing,
 )
 from seglet.recipe import Recipe
+from seglet.settling import decisions, settle
 from seglet.suitability import require_channels, require_network, require_suited
-
-CENTER_LINES = 0.5  # factor of clDice where all that is to be found is long and thin
 
 
 @dataclass(frozen=True)
@@ -127,8 +120,7 @@ class Planned:
             targets=recipe.targets,
             predict=recipe.predict,
             channels=channels_anywhere(self.dataset.layout),
-            **_decoding(recipe, tells_apart=_tells_apart(self.labels, self.plan)),
-            **_said_threshold(recipe.predict),
+            **decisions(recipe, self.labels, self.plan),
         )
 
 
@@ -178,9 +170,9 @@ def make_planned(
     if reading == "disk":
         tell(Event("memory", reading_in_words(plan, needed)))
     crops = crops_of(samples, plan, len(samples), tell)
-    resolved = _resolve(recipe, dataset, labels, fingerprint, plan)
+    settled = settle(recipe, dataset, labels, fingerprint, plan)
     planned = Planned(
-        dataset, examination, labels, split, folds, samples, crops, needed, fingerprint, plan, resolved
+        dataset, examination, labels, split, folds, samples, crops, needed, fingerprint, plan, settled
     )
     require_network(planned.card())
     return planned
@@ -205,63 +197,6 @@ def _decide(facts: Sequence[CaseFacts], recipe: Recipe, reading: Reading) -> tup
     said = with_fitting_spacing(recipe.plan, facts) if is_on_disk else recipe.plan
     fingerprint, is_valid = pool_facts(facts), recipe.network.kind in UNPADDED
     return fingerprint, make_plan(fingerprint, said, free_memory(), is_on_disk=is_on_disk, is_valid=is_valid)
-
-
-def _said_threshold(predict: PredictConfig) -> dict[str, Any]:
-    """What a model card says of a threshold that the recipe gives."""
-    if predict.threshold is None:
-        return {}
-    return {"threshold": predict.threshold, "threshold_from": "the recipe"}
-
-
-def _decoding(recipe: Recipe, *, tells_apart: bool) -> dict[str, Any]:
-    """What a model card says of objects before anything is fitted; without objects, of each class."""
-    said = recipe.predict.threshold
-    decoding = recipe.decoding if said is None else recipe.decoding.model_copy(update={"threshold": said})
-    if tells_apart:
-        return {"decoding": decoding}
-    return {"rules": decoding} if decoding.has_rules else {}
-
-
-def _tells_apart(labels: Labels, plan: Plan) -> bool:
-    """Whether objects are told apart: by the masks, of images that are seen whole."""
-    return labels.encoding in ("instances", "objects") and plan.reading == "memory"
-
-
-def _resolve(
-    recipe: Recipe, dataset: Dataset, labels: Labels, fingerprint: Fingerprint, plan: Plan
-) -> Recipe:
-    """The recipe with every setting said."""
-    protocol = choose_protocol(recipe.protocol, dataset).name
-    augment = recipe.patches.augment.settled(
-        plan.patch_size, is_oriented=fingerprint.is_oriented, spacing=plan.steps
-    )
-    tells_apart = _tells_apart(labels, plan)
-    border = BorderWeightConfig() if tells_apart else BorderWeightConfig(peak=0)
-    patches = {"augment": augment, "border_weight": recipe.patches.border_weight or border}
-    targets, predict = recipe.targets, recipe.predict
-    if targets.separation is None:
-        targets = targets.model_copy(update={"separation": int(tells_apart)})
-    if predict.flips is None:
-        predict = predict.model_copy(update={"flips": bool(augment.flip) and plan.mode != "3d"})
-    resolved = {
-        "plan": plan.settings,
-        "targets": targets,
-        "predict": predict,
-        "patches": recipe.patches.model_copy(update=patches),
-        "loss": _loss(recipe.loss, fingerprint, tells_apart=tells_apart),
-        "layout": dataset.layout,
-        "protocol": protocol,
-    }
-    return recipe.model_copy(update=resolved)
-
-
-def _loss(loss: LossConfig, facts: Fingerprint, *, tells_apart: bool) -> LossConfig:
-    """The loss with every factor said."""
-    if loss.cl_dice is None:
-        is_long = min(facts.elongations[1:], default=0) > LONG and not tells_apart
-        loss = loss.model_copy(update={"cl_dice": CENTER_LINES if is_long else 0.0})
-    return balanced(loss, facts.class_fractions)
 
 
 def prepare_all(pieces: Sequence[Piece], plan: Plan) -> list[Prepared]:
@@ -330,10 +265,3 @@ def _tell_understood(
     tell(Event("split", f"{len(folds)} folds over {len(split.train)} cases{held}" if folds else counted))
     widths = "-".join(map(str, plan.channels))
     tell(Event("plan", f"U-Net {widths}, {patches_in_words(plan)}, {plan.color} input"))
-
-
-def choose_protocol(name: str, dataset: Dataset) -> Protocol:
-    """The protocol of that name; for ``auto`` the dataset's own, known by its layout, else ``pixels``."""
-    if name != "auto":
-        return protocol_named(name)
-    return protocol_of_layout(dataset.layout.name)

@@ -11,7 +11,7 @@ from seglet.data.crops import Piece, images_of
 from seglet.metrics.evaluate import evaluate
 from seglet.model import Model, load_model
 from seglet.patches.sampler import evenly, fixed_windows
-from seglet.planning import Planned, choose_protocol, make_planned, training_cases
+from seglet.planning import Planned, make_planned, training_cases
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.engines.making import INT8
 from seglet.prediction.engines.openvino import OpenVinoEngine, write_graph
@@ -19,6 +19,7 @@ from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.quantized import quantized
 from seglet.run import Run, read_facts, read_run_recipe
 from seglet.scoring import predict_piece
+from seglet.settling import choose_protocol
 
 N_WINDOWS = 64  # that calibrate
 N_CHECKED = 16  # images

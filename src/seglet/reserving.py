@@ -18,13 +18,14 @@ from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.instances import dsb_score, overlaps
 from seglet.model import Model, ModelCard
 from seglet.networks.hardware import choose_threads
-from seglet.planning import Planned, choose_protocol
+from seglet.planning import Planned
 from seglet.postprocessing.decode import decode
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.seams import MOST_VALUES
 from seglet.prediction.tiling import tiling_of
 from seglet.scoring import n_seen_of
+from seglet.settling import choose_protocol
 
 AFTER_S = 3.5  # of one core: drawing the page, writing model and figures, ending the process
 PAGE_S = 1.0  # of one core, for each million pixels that the page shows

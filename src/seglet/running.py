@@ -22,13 +22,14 @@ from seglet.metrics.evaluate import Prediction, Scores, evaluate
 from seglet.metrics.scores import headline as headline_figures
 from seglet.metrics.scores import write_scores
 from seglet.model import Model, read_card, save_model, untrained
-from seglet.planning import Planned, choose_protocol, prepare_all, training_cases
+from seglet.planning import Planned, prepare_all, training_cases
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.seams import seam_error
 from seglet.report.page import write_report
 from seglet.reserving import Reserve, rehearse
 from seglet.run import Run, environment, require_page, write_facts
 from seglet.scoring import Pairs
+from seglet.settling import choose_protocol
 from seglet.showcase import gather_report, seams_in_words
 from seglet.training.callbacks import read_history
 from seglet.training.clock import LEAST_S, nothing
