@@ -11,7 +11,7 @@ from seglet.core.errors import ConfigError
 from seglet.preprocessing.fingerprint import Fingerprint
 from seglet.preprocessing.intensity import IntensityScale
 from seglet.preprocessing.levels import patch_memory
-from seglet.preprocessing.plan import BATCH, Plan, make_plan
+from seglet.preprocessing.plan import BATCH, MAX_BATCH, Plan, make_plan
 from seglet.preprocessing.settings import PlanConfig
 
 PLENTY = 2**40
@@ -139,7 +139,7 @@ def test_images_that_fill_the_memory_are_refused_with_numbers(batch_size: int | 
 def test_images_take_the_memory_of_the_size_they_are_resized_to() -> None:
     config = PlanConfig(resize=(32, 32), channels=(4, 8))
     plan = make_plan(_facts(n_pixels=2**60), config, 2**30)
-    assert plan.batch_size == BATCH
+    assert plan.batch_size == MAX_BATCH
     assert plan.image_memory == 4 * 32 * 32 * 3 * 4
 
 
@@ -241,7 +241,7 @@ def test_settings_of_every_kind_of_plan_decide_the_same_again(facts: Fingerprint
 def test_tiny_volumes_get_a_network_of_fewer_levels() -> None:
     facts = _volumes(size=(17, 18, 16))
     plan = make_plan(facts, PlanConfig(), PLENTY)
-    assert (plan.channels, plan.patch_size, plan.batch_size) == ((16, 32, 64), (20, 20, 16), BATCH)
+    assert (plan.channels, plan.patch_size, plan.batch_size) == ((16, 32, 64), (20, 20, 16), MAX_BATCH)
     assert make_plan(facts, PlanConfig(channels=(4, 4, 4, 4)), PLENTY).strides[-1] == (1, 1, 1)
 
 

@@ -20,8 +20,9 @@ from seglet.preprocessing.settings import Extent, PlanConfig, Positive, Reading,
 from seglet.preprocessing.sizes import choose_sizes, valid_axes
 from seglet.preprocessing.target import Mode, Own, Target, choose_target
 
-BATCH = 8  # small, so that minutes on a CPU hold thousands of steps
+BATCH = 4  # flat patches: minutes on a CPU hold thousands of steps; of 8, half as many steps taught less
 MIN_BATCH = 2  # of volumes' patches; batch normalization needs more than one
+MAX_BATCH = 8  # of patches that are smaller than usual
 SHARE_OF_MEMORY = 0.5  # what training may take of the memory that the images leave free
 
 
@@ -234,9 +235,8 @@ def _choose_intensity(
 
 def _choose_batch(patch: tuple[int, ...], per_patch: int, left: float, said: int | None) -> int:
     """As many patches as cost a CPU about as much as the flat ones do, and fit what is left of the memory."""
-    wished = BATCH
-    if len(patch) == 3:
-        wished = min(BATCH, max(MIN_BATCH, BATCH * PATCH**2 // prod(patch)))
+    least, n_pixels = (BATCH, BATCH * PATCH**2) if len(patch) == 2 else (MIN_BATCH, MAX_BATCH * PATCH**2)
+    wished = min(MAX_BATCH, max(least, n_pixels // prod(patch)))
     most = int(left // per_patch)
     batch = said or min(wished, most)
     if batch < 1 or batch > max(most, 1) * 2:
