@@ -61,6 +61,12 @@ def seconds_per_pixel(model: Model) -> float:
     return (time.perf_counter() - start) / batch[:, 0].size
 
 
+def step_seconds(planned: Planned, rate: float) -> float:
+    """A training step, where prediction takes so many seconds for a pixel; see `seconds_per_pixel`."""
+    plan, fit = planned.plan, planned.recipe.fit
+    return (PASSES + fit.checkpointing) * rate * plan.batch_size * prod(plan.patch_size) * fit.accumulate
+
+
 def seen_shape(image: StoredImage, model: Model) -> tuple[int, ...]:
     """Extent of an image on the plan's grid, the axis of slices first."""
     plan = model.card.plan
@@ -70,11 +76,10 @@ def seen_shape(image: StoredImage, model: Model) -> tuple[int, ...]:
 
 
 def _training_time(planned: Planned, rate: float) -> str:
-    fit, plan = planned.recipe.fit, planned.plan
+    fit = planned.recipe.fit
     if fit.steps is None:
         return f"{_duration(fit.budget_s)} with scoring"
-    step_s = (PASSES + fit.checkpointing) * rate * plan.batch_size * prod(plan.patch_size) * fit.accumulate
-    return f"{_duration(fit.steps * step_s)} for {fit.steps} steps"
+    return f"{_duration(fit.steps * step_seconds(planned, rate))} for {fit.steps} steps"
 
 
 def _duration(seconds: float) -> str:

@@ -16,6 +16,7 @@ from seglet.networks.hardware import free_memory
 from seglet.peaks import TRAINING, Peak, highest, peaks
 from seglet.planning import Planned, make_planned
 from seglet.recipe import Recipe
+from seglet.widening import widened
 
 ALLOWANCES = (1, 1 / 4, 1 / 16, 1 / 64)  # of what is usually looked at together, largest first
 FEWEST = 2  # patches at once, as long as another way is open: a batch of one normalizes by itself alone
@@ -69,7 +70,8 @@ def plan_within(
 
     What costs least gives way first: pixels that are looked at together once training is over; windows that
     images are predicted by; patches at once, of which a step then adds up as many as before; what blocks
-    compute, which is computed twice then; images in memory, which are read patch by patch then.
+    compute, which is computed twice then; images in memory, which are read patch by patch then. Without a
+    limit the network is as wide as the time allows.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def plan_within(
         As `make_planned` does.
     """
     if limit is None:
-        return make_planned(data, recipe, tell, written)
+        return widened(make_planned(data, recipe, tell, written), recipe, tell)
     _require_any(limit)
     planned = make_planned(data, recipe, tell, written, limit.left)
     found = _narrowed(planned, limit, begun)
