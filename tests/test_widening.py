@@ -12,7 +12,7 @@ from seglet.model import untrained
 from seglet.networks.registry import n_parameters
 from seglet.planning import Planned, make_planned
 from seglet.recipe import Recipe, read_recipe
-from seglet.widening import ENOUGH, FACTORS, widened
+from seglet.widening import FACTORS, FEWEST, widened
 
 SMALL = ("plan.patch_size=[32,32]", "plan.batch_size=2", "split.folds=none")
 
@@ -35,19 +35,31 @@ def test_more_time_gives_a_wider_network_and_too_little_none(cells: Path) -> Non
     assert widths["1000h"] == tuple(FACTORS[-1] * n for n in planned.plan.channels)
 
 
-def test_it_is_the_widest_that_still_sees_enough(cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_widest_that_still_sees_each_pixel_often_enough(
+    cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(widening, "seconds_per_pixel", lambda model: 1e-12 * n_parameters(model.network))
     planned, recipe = of(cells, "fit.budget_s=1h")
-    found = widened(planned, recipe, quiet)
 
     def seen(factor: float) -> float:
         wider = widening._wider(planned, factor)
         assert wider is not None
-        return 3600 / (3e-12 * n_parameters(untrained(wider.card()).network))
+        pixels = 3600 / (3e-12 * n_parameters(untrained(wider.card()).network))
+        return pixels / planned.fingerprint.n_pixels
 
-    fitting = [factor for factor in FACTORS if seen(factor) >= ENOUGH]
-    assert 0 < len(fitting) < len(FACTORS), "the time is to be enough for some, and not for all"
-    assert found.plan.channels == tuple(round(fitting[-1] * n) for n in planned.plan.channels)
+    monkeypatch.setattr(widening, "ENOUGH", seen(2))
+    assert widened(planned, recipe, quiet).plan.channels == tuple(2 * n for n in planned.plan.channels)
+    monkeypatch.setattr(widening, "ENOUGH", seen(1.5) * 1.001)
+    assert widened(planned, recipe, quiet) is planned
+
+
+def test_so_few_steps_are_better_made_with_a_narrow_one(cells: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widening, "seconds_per_pixel", lambda model: 1e-6)
+    step_s = 3e-6 * 2 * 32**2
+    enough, few = (of(cells, f"fit.budget_s={step_s * FEWEST * share}") for share in (1.001, 0.999))
+    monkeypatch.setattr(widening, "ENOUGH", 1)
+    assert widened(*enough, quiet).plan.channels != enough[0].plan.channels
+    assert widened(*few, quiet) is few[0]
 
 
 @pytest.mark.parametrize("setting", ["fit.steps=1000000", "plan.channels=[16,32,64,128]"])
@@ -79,5 +91,6 @@ def test_folds_share_the_time(cells: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(widening, "seconds_per_pixel", lambda model: 1e-6)
     whole, _ = of(cells, "fit.budget_s=1h")
     folded, _ = of(cells, "fit.budget_s=1h", "split.folds=3")
-    assert widening._pixels_seen(whole) == pytest.approx(3600 / 3e-6)
-    assert widening._pixels_seen(folded) == pytest.approx(widening._pixels_seen(whole) / 3)
+    step_s = 3e-6 * 2 * 32**2
+    assert widening._expected(whole)[0] == pytest.approx(3600 / step_s)
+    assert widening._expected(folded)[0] == pytest.approx(3600 / step_s / len(folded.folds))

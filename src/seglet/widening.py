@@ -13,11 +13,13 @@ from seglet.preprocessing.plan import make_plan
 from seglet.recipe import Recipe
 
 FACTORS = (1.5, 2, 3, 4)  # of the planned widths, narrowest first
-ENOUGH = 24_000 * 128**2  # pixels of patches that a network is to see; see benchmarks/RESULTS.md
+# Found by experiment, see docs/decisions/0017: what a wider network needs to be ahead.
+ENOUGH = 100  # times that each pixel of the training images is seen
+FEWEST = 4000  # steps
 
 
 def widened(planned: Planned, said: Recipe, tell: Tell) -> Planned:
-    """Plan the widest network that still sees enough patches in the time, as timed on this machine.
+    """Plan the widest network that still sees each training pixel often enough, as timed on this machine.
 
     Only where time decides how long training lasts, nobody said how wide the network is, and images are flat:
     for volumes it was not tried.
@@ -36,7 +38,7 @@ def widened(planned: Planned, said: Recipe, tell: Tell) -> Planned:
     chosen = planned
     for factor in FACTORS:
         wider = _wider(planned, factor)
-        if wider is None or _pixels_seen(wider) < ENOUGH:
+        if wider is None or not _is_worthwhile(*_expected(wider)):
             break
         chosen = wider
     if chosen is not planned:
@@ -60,9 +62,14 @@ def _wider(planned: Planned, factor: float) -> Planned | None:
     return replace(planned, plan=plan, recipe=planned.recipe.model_copy(update={"plan": plan.settings}))
 
 
-def _pixels_seen(planned: Planned) -> float:
-    """Pixels of all patches that training would see in its time."""
+def _is_worthwhile(n_steps: float, n_times: float) -> bool:
+    return n_steps >= FEWEST and n_times >= ENOUGH
+
+
+def _expected(planned: Planned) -> tuple[float, float]:
+    """How many steps training takes in its time, and how often it sees each pixel in them, on average."""
     plan, fit = planned.plan, planned.recipe.fit
     step_s = step_seconds(planned, seconds_per_pixel(untrained(planned.card())))
     n_steps = fit.budget_s / max(1, len(planned.folds)) / step_s
-    return n_steps * fit.accumulate * plan.batch_size * prod(plan.patch_size)
+    per_step = fit.accumulate * plan.batch_size * prod(plan.patch_size)
+    return n_steps, n_steps * per_step / planned.fingerprint.n_pixels
