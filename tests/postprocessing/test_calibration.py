@@ -155,3 +155,9 @@ def test_a_large_volume_is_not_copied() -> None:
 def test_an_impossible_temperature_is_refused(temperature: float) -> None:
     with pytest.raises(ConfigError, match="positive"):
         tempered(np.zeros((1, 2, 2), np.float32), temperature)
+
+
+def test_what_blending_rounds_above_one_stays_a_probability() -> None:
+    above = np.nextafter(np.float32(1), np.float32(2))
+    found = tempered(np.full((1, 2, 3), above, np.float32), 1.7)
+    np.testing.assert_array_equal(found, 1)

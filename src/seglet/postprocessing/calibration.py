@@ -108,10 +108,11 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
 def _tempered_share(share: NDArray[np.floating], power: float) -> NDArray[np.floating]:
     """Of two classes, by the odds against the foreground."""
     with np.errstate(divide="ignore", over="ignore"):  # of 0 they are infinite, and stay so
-        odds = (1 - share) / share
+        odds = np.maximum(1 - share, 0)  # blended ones may be above 1 by a rounding
+        odds /= share
         odds **= power
         odds += 1
-        return np.divide(1, odds, out=odds)
+        return np.asarray(np.divide(1, odds, out=odds))
 
 
 def _tempered_part(part: NDArray[np.floating], power: float) -> NDArray[np.float64]:

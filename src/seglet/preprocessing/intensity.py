@@ -177,11 +177,13 @@ def _measure_all(channel: NDArray[Any]) -> IntensityScale:
 
 def _measure_within(channel: NDArray[Any], kind: Normalization) -> IntensityScale:
     """The scale between two percentiles, beyond which intensities are clipped."""
-    moments = _counted_moments if channel.dtype in COUNTED else _moments
-    if moments is _moments and not (finite := np.isfinite(channel := np.asarray(channel, np.float32))).all():
-        channel = np.where(finite, channel, np.min(channel, where=finite, initial=np.inf))
-        if not np.isfinite(channel).all():
+    is_counted = channel.dtype in COUNTED
+    if not is_counted:
+        channel = np.asarray(channel, np.float32)
+        if not (finite := np.isfinite(channel)).any():
             return IntensityScale(low=0, high=0, zero=0, unit=1)
+        if not finite.all():
+            channel = np.where(finite, channel, np.min(channel, where=finite, initial=np.inf))
     looked_at = channel.ravel()[:: _stride(channel.size)].astype(np.float32)
     low, high = (float(np.float32(v)) for v in np.percentile(looked_at, CLIP_PERCENTILES))
     if not high > low:
@@ -190,7 +192,7 @@ def _measure_within(channel: NDArray[Any], kind: Normalization) -> IntensityScal
         return IntensityScale(low=low, high=low, zero=low, unit=1)
     if kind == "rescale":
         return IntensityScale(low=low, high=high, zero=low, unit=high - low)
-    mean, deviation = moments(channel, low, high)
+    mean, deviation = (_counted_moments if is_counted else _moments)(channel, low, high)
     return IntensityScale(low=low, high=high, zero=mean, unit=deviation)
 
 
