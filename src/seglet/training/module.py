@@ -1,7 +1,7 @@
 """The Lightning module: one training step, one validation step, the optimizer and the averaged weights."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 import torch
@@ -48,6 +48,7 @@ class SegmentationModule(LightningModule):
         self.averaged = AveragedModel(network, multi_avg_fn=_averaging(config.ema), use_buffers=True)
         self._batches, self._clock = batches, clock
         self._counts = torch.zeros(0)
+        self._drops_out = any(isinstance(each, nn.Dropout) for each in network.modules())
 
     def transfer_batch_to_device(
         self, batch: int | Batch, device: torch.device, dataloader_idx: int
@@ -66,8 +67,8 @@ class SegmentationModule(LightningModule):
         """The loss of one batch."""
         number = self.global_step * self.config.accumulate + batch_idx % self.config.accumulate
         forgetting = recomputing(self.network) if self.config.checkpointing else nullcontext()
-        with torch.random.fork_rng(devices=[]), forgetting:
-            torch.manual_seed(self.config.seed + number)  # dropout: the same after an interruption
+        drawn = _seeded(self.config.seed + number) if self._drops_out else nullcontext()
+        with drawn, forgetting:  # the same after an interruption
             logits = _every_level(self.network, channels_last(batch.images))
         shown = _cut_to(batch, logits[0].shape[2:])
         loss: Tensor = self.loss(
@@ -142,6 +143,14 @@ def make_optimizer(network: nn.Module, config: FitConfig) -> torch.optim.Optimiz
             return torch.optim.Adam(groups, lr=config.learning_rate, fused=True)
         case "sgd":
             return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, fused=True)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Let chance within follow from a seed alone, and go on afterwards as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 def _every_level(network: nn.Module, images: Tensor) -> list[Tensor]:
