@@ -6,15 +6,12 @@ import tifffile
 import yaml
 from PIL import Image as Picture
 
-from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.errors import DatasetError
 from seglet.core.events import Event, quiet
-from seglet.data.cases import find_cases
 from seglet.data.splits import split_to_text
 from seglet.data.synthetic import make_dataset
-from seglet.patches.targets import BorderWeightConfig
 from seglet.planning import make_planned
 from seglet.recipe import read_recipe, to_text
-from seglet.settling import choose_protocol
 
 PARTS = ("train", "validation", "test")
 
@@ -40,23 +37,6 @@ def test_the_resolved_recipe_decides_the_same_again(
     assert again.recipe == first.recipe
     assert again.plan == first.plan
     assert again.split == first.split
-
-
-@pytest.mark.parametrize("layout", ["instances", "kaggle"])
-def test_objects_that_the_truth_tells_apart_are_drawn_apart(
-    tmp_path: Path, tiny: tuple[str, ...], layout: str
-) -> None:
-    data = make_dataset(tmp_path, layout=layout, n_images=3, shape=(64, 64))
-    recipe = make_planned(data, read_recipe("auto", tiny), quiet).recipe
-    assert (recipe.targets.separation, recipe.patches.border_weight) == (1, BorderWeightConfig())
-    said = [*tiny, "targets.separation=0", "patches.border_weight={peak: 0}"]
-    recipe = make_planned(data, read_recipe("auto", said), quiet).recipe
-    assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
-
-
-def test_classes_without_objects_are_left_as_they_are(cells: Path, tiny: tuple[str, ...]) -> None:
-    recipe = make_planned(cells, read_recipe("auto", tiny), quiet).recipe
-    assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
 
 
 def test_a_balance_of_classes_becomes_the_weights_of_the_training_pixels(
@@ -149,13 +129,6 @@ def test_gray_and_color_images_go_together(tmp_path: Path, tiny: tuple[str, ...]
     assert make_planned(data, read_recipe("auto", tiny), quiet).plan.n_channels == 3
 
 
-@pytest.mark.parametrize("weights", ["[1]", "[1, 2, 3]"])
-def test_every_class_has_its_weight(cells: Path, tiny: tuple[str, ...], weights: str) -> None:
-    with pytest.raises(ConfigError, match=r"loss\.class_weights.*expected 2, one for each of background"):
-        make_planned(cells, read_recipe("auto", [*tiny, f"loss.class_weights={weights}"]), quiet)
-    make_planned(cells, read_recipe("auto", [*tiny, "loss.class_weights=[1, 2]"]), quiet)
-
-
 def test_images_without_masks_cannot_be_planned(tmp_path: Path) -> None:
     for number in range(3):
         Picture.new("L", (20, 20), 40 * number).save(tmp_path / f"{number}.png")
@@ -168,17 +141,3 @@ def test_progress_is_told(cells: Path, tiny: tuple[str, ...]) -> None:
     make_planned(cells, read_recipe("auto", tiny), told.append)
     assert {event.stage for event in told} >= {"checking", "reading"}
     assert all(event.done <= event.total for event in told if event.total)
-
-
-@pytest.mark.parametrize(
-    ("layout", "protocol"), [("drive", "drive"), ("chasedb1", "chasedb1"), ("pairs", "pixels")]
-)
-def test_a_known_dataset_brings_its_own_protocol(tmp_path: Path, layout: str, protocol: str) -> None:
-    dataset = find_cases(make_dataset(tmp_path, "vessels", layout, n_images=2, shape=(64, 64)))
-    assert choose_protocol("auto", dataset).name == protocol
-    assert choose_protocol("stare", dataset).name == "stare"
-
-
-def test_an_unknown_protocol_names_the_nearest(cells: Path) -> None:
-    with pytest.raises(ConfigError, match="Did you mean 'drive'"):
-        choose_protocol("driv", find_cases(cells))
