@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seglet import widening
+from seglet import planning, widening
 from seglet.core.errors import ConfigError
 from seglet.core.events import Event, quiet
 from seglet.data.synthetic import make_dataset
@@ -82,8 +82,8 @@ def test_a_network_that_the_memory_does_not_hold_is_left_out(
     def full(*_: object, **__: object) -> None:
         raise ConfigError("plan", found="too much", expected="less", remedy="none")
 
-    monkeypatch.setattr(widening, "make_plan", full)
     planned, recipe = of(cells, "fit.budget_s=1000h")
+    monkeypatch.setattr(planning, "make_plan", full)
     assert widened(planned, recipe, quiet) is planned
 
 

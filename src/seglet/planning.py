@@ -109,6 +109,24 @@ class Planned:
         """What is done in one fold, by the same plan."""
         return replace(self, split=fold, folds=())
 
+    def replanned(self, recipe: Recipe) -> "Planned":
+        """The same data by a recipe of other sizes, loss or training.
+
+        Raises
+        ------
+        ConfigError
+            If the sizes do not fit the images or the memory.
+        """
+        before = self.plan
+        plan = make_plan(
+            self.fingerprint,
+            recipe.plan,
+            free_memory(),
+            is_on_disk=before.reading == "disk",
+            is_valid=before.is_valid,
+        )
+        return replace(self, plan=plan, recipe=recipe.model_copy(update={"plan": plan.settings}))
+
     def card(self) -> ModelCard:
         """What the model will say of itself."""
         recipe = self.recipe

@@ -1,15 +1,12 @@
 """A wider network where the time allows it: of what a budget buys, width and steps are balanced."""
 
-from dataclasses import replace
 from math import prod
 
 from seglet.core.errors import ConfigError
 from seglet.core.events import Event, Tell
 from seglet.expecting import seconds_per_pixel, step_seconds
 from seglet.model import untrained
-from seglet.networks.hardware import free_memory
 from seglet.planning import Planned
-from seglet.preprocessing.plan import make_plan
 from seglet.recipe import Recipe
 
 FACTORS = (1.5, 2, 3, 4)  # of the planned widths, narrowest first
@@ -49,17 +46,13 @@ def widened(planned: Planned, said: Recipe, tell: Tell) -> Planned:
 
 def _wider(planned: Planned, factor: float) -> Planned | None:
     """The same with a wider network; None where the memory does not hold it."""
-    before = planned.plan
-    channels = tuple(round(width * factor) for width in before.channels)
-    settings = before.settings.model_copy(update={"channels": channels})
-    is_on_disk = before.reading == "disk"
+    said = planned.recipe.plan
+    channels = tuple(round(width * factor) for width in planned.plan.channels)
+    wider = planned.recipe.model_copy(update={"plan": said.model_copy(update={"channels": channels})})
     try:
-        plan = make_plan(
-            planned.fingerprint, settings, free_memory(), is_on_disk=is_on_disk, is_valid=before.is_valid
-        )
+        return planned.replanned(wider)
     except ConfigError:
         return None
-    return replace(planned, plan=plan, recipe=planned.recipe.model_copy(update={"plan": plan.settings}))
 
 
 def _is_worthwhile(n_steps: float, n_times: float) -> bool:

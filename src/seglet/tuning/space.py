@@ -1,7 +1,6 @@
 """What a search tries: sizes, learning rate and loss around those of the recipe."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -11,10 +10,9 @@ from seglet.core.config import Config
 from seglet.core.errors import SegletError
 from seglet.losses.combined import CLASS_TERMS, LossConfig
 from seglet.model import untrained
-from seglet.networks.hardware import free_memory
 from seglet.planning import Planned
 from seglet.preprocessing.levels import MIN_BOTTOM, total_stride
-from seglet.preprocessing.plan import Plan, make_plan
+from seglet.preprocessing.plan import Plan
 from seglet.recipe import Recipe, read_recipe
 from seglet.training.settings import NotNegative, Positive, seconds
 
@@ -154,12 +152,7 @@ def replanned(planned: Planned, settings: Sequence[str]) -> Planned:
     ConfigError
         If the settings do not fit the images or the memory.
     """
-    recipe, before = read_recipe(planned.recipe, settings), planned.plan
-    is_on_disk = before.reading == "disk"
-    plan = make_plan(
-        planned.fingerprint, recipe.plan, free_memory(), is_on_disk=is_on_disk, is_valid=before.is_valid
-    )
-    return replace(planned, plan=plan, recipe=recipe.model_copy(update={"plan": plan.settings}))
+    return planned.replanned(read_recipe(planned.recipe, settings))
 
 
 def _composition(loss: LossConfig) -> str:
