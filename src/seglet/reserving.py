@@ -27,12 +27,12 @@ from seglet.prediction.tiling import tiling_of
 from seglet.scoring import n_seen_of
 from seglet.settling import choose_protocol
 
-AFTER_S = 3.5  # of one core: drawing the page, writing model and figures, ending the process
-PAGE_S = 1.0  # of one core, for each million pixels that the page shows
+AFTER_S = 2.0  # of one core: drawing the page, writing model and figures, ending the process
+PAGE_S = 0.4  # of one core, for each million pixels that the page shows
 N_SHOWN = 3  # images on the page
-N_TRIED = 45  # settings of the way to objects that are tried, of at most 64
+N_TRIED = 55  # settings of the way to objects that are tried, of at most 64
 FP32 = 2  # times as long as the arithmetic that was chosen, about
-OVERHEAD = 1.25  # on the network's time: cutting, blending, resampling
+OVERHEAD = 1.15  # on the network's time: cutting, blending, resampling
 MOST_REHEARSED = 500_000  # pixels
 LARGEST = 0.75  # share of the time that may be set aside: less training makes no model
 LARGE = 1 / 3  # share from which on it is told
