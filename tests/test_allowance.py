@@ -1,5 +1,5 @@
 from seglet.allowance import Allowance
-from seglet.choosing import FEWEST, MOST_PIXELS
+from seglet.looking import FEWEST, MOST_PIXELS
 from seglet.metrics import pixel_lists
 from seglet.prediction.seams import MOST_VALUES
 

@@ -177,7 +177,7 @@ def test_where_objects_are_told_apart_the_way_to_them_is_fitted(
 def test_of_a_large_image_the_way_to_objects_is_fitted_on_a_window(
     apart: Planned, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seglet.choosing.MOST_DECODED", 5000)
+    monkeypatch.setattr("seglet.looking.MOST_DECODED", 5000)
     sizes = []
 
     def fit(examples: Sequence[Example], *rest: Any) -> Fitted:

@@ -14,7 +14,7 @@ from seglet.planning import Planned, make_planned
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.recipe import read_recipe
-from seglet.reserving import AFTER_S, LARGEST, SLACK, Reserve, Work, _part, busyness, rehearse
+from seglet.reserving import AFTER_S, LARGEST, OVERHEAD, SLACK, Reserve, Work, _part, busyness, rehearse
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +91,12 @@ def test_the_estimate_follows_the_load(model: Model, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("seglet.reserving.Reserve._seconds_per_pixel", lambda self: slow[0] * 1e-6)
     kept = Reserve(model, Work(0, 8 * 10**5, 0.0, 3.0), time.monotonic() + 1000, quiet)
     monkeypatch.setattr("seglet.reserving.time.monotonic", lambda: now[0])
-    assert kept() == pytest.approx(1.0 + 3.0)
+    assert kept() == pytest.approx(0.8 * OVERHEAD + 3.0)
     busy[0], slow[0] = 2.0, 20.0
     for _ in range(3):
         now[0] += 1
         kept()
-    assert kept() == pytest.approx(20.0 + 6.0)
+    assert kept() == pytest.approx(16 * OVERHEAD + 6.0)
 
 
 def test_measuring_takes_little_of_the_time(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf, prod
 from typing import Any
 
@@ -10,52 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seglet.core.events import Event, Tell
-from seglet.core.grid import Cover
-from seglet.core.image import IGNORE, Sample
+from seglet.core.image import Sample
 from seglet.core.profile import timed
 from seglet.data.crops import Crop, Piece
+from seglet.looking import FEW_UNSEEN, FEWEST, MOST_PIXELS, Looked, look_at
 from seglet.metrics.curves import best_threshold
 from seglet.metrics.instances import dsb_score, overlaps, seg_scores
 from seglet.model import Model, ModelCard
 from seglet.patches.sampler import evenly
 from seglet.postprocessing.calibration import fit_temperature
-from seglet.postprocessing.fitting import Example, fit_decoding
-from seglet.prediction.engines.pytorch import TorchEngine
+from seglet.postprocessing.fitting import fit_decoding
 from seglet.prediction.outputs import calibrated, class_probabilities
-from seglet.scoring import predict_planes
 
 Objects = NDArray[np.int32]
 
-FEWEST, MOST = 12, 48  # images to look at, as many as have about so many pixels
+MOST = 48  # images to look at, and `FEWEST`: as many as have about so many pixels
 N_PIXELS = 3_000_000
-MOST_PIXELS = 4_000_000  # looked at of one image
-MOST_DECODED = 3_000_000  # pixels that the way to objects is fitted on, which decodes them up to 64 times
 N_FOR_TEMPERATURE = 4  # images of several classes
 MOST_CHOSEN_ON = FEWEST * MOST_PIXELS  # of all images together
 FEW_OBJECTS = 30  # fewer do not say how objects come apart
-FEW_UNSEEN = 2  # a single image does not say what all have in common
-
-
-@dataclass(frozen=True, eq=False)
-class Looked:
-    """What the network says of a piece that something is chosen on.
-
-    Attributes
-    ----------
-    truth : (n,) uint8 array
-        Class index of pixels that count; a random part where they are many.
-    planes : (planes, n) float32 array
-        What the network says of them; see `seglet.prediction.outputs.raw_planes`.
-    is_unseen : bool
-        Whether the network was not trained on it.
-    objects : Example or None
-        All planes and the true objects, where the way to objects is to be chosen; a window of large images.
-    """
-
-    truth: NDArray[np.uint8]
-    planes: NDArray[np.float32]
-    is_unseen: bool
-    objects: Example | None
 
 
 @timed("choose")
@@ -70,9 +43,10 @@ def choose_outputs(
 ) -> Model:
     """Choose how probabilities become answers, on images that are not tested on.
 
-    The temperature by how likely it makes the truth of validation images. Then, of two classes, the threshold
-    by Dice of the rarer class; where objects are told apart, the threshold and the way to objects together,
-    by the score of objects.
+    First how far annotations stand beside what is seen, where the recipe has it measured; on validation
+    images alone where there are two. The temperature by how likely it makes the truth of validation images.
+    Then, of two classes, the threshold by Dice of the rarer class; where objects are told apart, the
+    threshold and the way to objects together, by the score of objects.
 
     Parameters
     ----------
@@ -94,8 +68,8 @@ def choose_outputs(
     pieces = pieces_to_choose_on(seen, unseen, model.card)
     if not pieces:
         return model
-    most = min(MOST_PIXELS, most_pixels // len(pieces))
-    looked = _look(model, pieces, {piece.id for piece in unseen}, tell, choose_by, most)
+    names = {piece.id for piece in unseen}
+    model, looked = look_at(pieces, names, model, tell, choose_by, most_pixels)
     model = _with_temperature(model, looked, tell)
     if model.card.plan.n_classes > 2:
         return model
@@ -133,39 +107,6 @@ def _n_to_look_at(pieces: Sequence[Piece]) -> int:
 def is_on_disk(pieces: Sequence[Piece]) -> bool:
     """Whether pieces are windows of images on disk."""
     return any(isinstance(piece, Crop) for piece in pieces)
-
-
-def _look(
-    model: Model, pieces: Sequence[Piece], unseen: set[str], tell: Tell, choose_by: float, most: int
-) -> list[Looked]:
-    engine = TorchEngine(model)
-    looked: list[Looked] = []
-    pieces = sorted(pieces, key=lambda piece: piece.id not in unseen)
-    for number, piece in enumerate(pieces):
-        if looked and time.monotonic() >= choose_by:
-            tell(Event("choosing", f"time is short: {number} of {len(pieces)} images are looked at"))
-            break
-        tell(Event("choosing", done=number, total=len(pieces)))
-        sample, planes = predict_planes(piece, model, engine)
-        labels = np.asarray(sample.labels)
-        counted = labels != IGNORE if sample.fov is None else (labels != IGNORE) & sample.fov
-        few = _few(counted, max(most // len(planes), 1))
-        told = sample.objects if model.card.decoding else None
-        decoded = min(most, MOST_DECODED // min(len(pieces), FEWEST))
-        objects = None if told is None else _example(planes, told, counted, decoded)
-        looked.append(Looked(labels[few], planes[:, few], piece.id in unseen, objects))
-    return looked
-
-
-def _example(planes: NDArray[np.float32], objects: Objects, counted: NDArray[np.bool_], most: int) -> Example:
-    """All of an image; of one with more pixels than `most` the window of so many with most in objects."""
-    if objects.size <= most:
-        return Example(planes, objects, counted)
-    share = (most / objects.size) ** (1 / objects.ndim)
-    cover = Cover(objects.shape, tuple(max(1, int(n * share)) for n in objects.shape))
-    boxes = [region.within(objects.shape).slices for region in cover]
-    box = max(boxes, key=lambda box: np.count_nonzero(objects[box]))
-    return Example(planes[(slice(None), *box)].copy(), objects[box].copy(), counted[box].copy())
 
 
 def _with_temperature(model: Model, looked: Sequence[Looked], tell: Tell) -> Model:
@@ -223,15 +164,6 @@ def _joined(looked: Sequence[Looked], card: ModelCard) -> tuple[NDArray[np.uint8
 
 def _changed(model: Model, **update: Any) -> Model:
     return replace(model, card=model.card.model_copy(update=update))
-
-
-def _few(pixels: NDArray[np.bool_], most: int) -> NDArray[np.bool_]:
-    """A random part of the pixels where they are too many."""
-    step = min(-(-int(np.count_nonzero(pixels)) // most), 255)
-    if step <= 1:
-        return pixels
-    drawn = np.random.default_rng(0).integers(0, step, pixels.shape, np.uint8)
-    return np.asarray(pixels & (drawn == 0), np.bool_)
 
 
 def _rarer_class_threshold(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> float:

@@ -8,9 +8,10 @@ from seglet.core.storage import write_text
 from seglet.data.crops import Piece, images_of
 from seglet.data.folds import folds_to_text
 from seglet.data.splits import Split, split_to_text
+from seglet.ensembling import ensemble_of
 from seglet.metrics.evaluate import Scores, evaluate
 from seglet.metrics.scores import write_scores
-from seglet.model import Model, ensemble_of, load_model, save_model
+from seglet.model import Model, load_model, save_model
 from seglet.planning import Planned
 from seglet.reserving import AFTER_S, busyness
 from seglet.run import Run, start_run

@@ -1,12 +1,10 @@
 """The only hand-over between training and all that follows: one folder, safetensors and YAML, no pickle."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 from safetensors.torch import load_file, save
@@ -51,6 +49,10 @@ class PredictConfig(Config):
     rotations : int
         Versions of the image, turned by equal parts of the full circle, that the mean is taken over; 1 is the
         image alone. Volumes are turned within their slices.
+    align : bool or None
+        Whether it is measured how far annotations stand beside what they annotate, and predictions are moved
+        there. Where None, of images whose patches are mirrored in training (other networks learn it), unless
+        the threshold is said.
     threshold : float or None
         Probability above which a pixel is foreground; chosen on validation images where None.
     engine : str
@@ -67,6 +69,7 @@ class PredictConfig(Config):
     stride: Annotated[int, Field(gt=0)] | None = None
     flips: bool | None = None
     rotations: Annotated[int, Field(ge=1)] = 1
+    align: bool | None = None
     threshold: Annotated[float, Field(gt=0, lt=1)] | None = None
     engine: EngineName = "auto"
     precision: EnginePrecision = "auto"
@@ -119,6 +122,9 @@ class ModelCard(Config):
         How the files of an image are named where each channel has its own.
     members : int
         Networks whose probabilities are averaged; each is as `network` and `plan` say.
+    offset : tuple of float or None
+        Where annotations stand, seen from what the network finds: pixels of the plan's grid along the
+        network's axes, negative towards the first pixel. Predictions are moved by it.
     temperature : float
         What the logits are divided by, so that probabilities are as bold as they are right.
     threshold : float
@@ -145,6 +151,7 @@ class ModelCard(Config):
     predict: PredictConfig = PredictConfig()
     channels: Layout | None = None
     members: Annotated[int, Field(gt=0)] = 1
+    offset: tuple[float, ...] | None = None
     temperature: Annotated[float, Field(gt=0)] = 1.0
     threshold: float = 0.5
     threshold_from: str = "default"
@@ -176,75 +183,13 @@ def untrained(card: ModelCard, *, seed: int = 0) -> Model:
     """A model with freshly drawn weights."""
     outputs = n_outputs(card)
     members = [make_network(card.network, card.plan, outputs, seed=seed + n) for n in range(card.members)]
-    return Model(_joined(members, card) if card.members > 1 else members[0], card)
+    return Model(joined(members, card) if card.members > 1 else members[0], card)
 
 
-def ensemble_of(models: Sequence[Model]) -> Model:
-    """One model that averages the probabilities of several; what was chosen for each is averaged too.
-
-    Raises
-    ------
-    ModelError
-        If they do not see images alike, or name other classes.
-    """
-    cards = [model.card for model in models]
-    if any(_sight(card) != _sight(cards[0]) for card in cards):
-        raise ModelError(
-            "ensemble",
-            found="models that differ in their network, preparation of images or classes",
-            expected="models of the same recipe and plan",
-            remedy="Train all of them with the same settings.",
-        )
-    if len(models) == 1:
-        return models[0]
-    changed: dict[str, Any] = {
-        "members": sum(card.members for card in cards),
-        "scores": {},
-        "temperature": 1.0,  # the members have their own
-    }
-    if cards[0].predict.threshold is None:
-        mean = float(np.mean([card.threshold for card in cards]))
-        changed |= {"threshold": mean, "threshold_from": f"mean of {len(cards)} models"}
-        if cards[0].decoding is not None:
-            changed["decoding"] = _joint_decoding([card.decoding for card in cards if card.decoding], mean)
-    members = [member for model in models for member in _members(model)]
-    networks, temperatures = zip(*members, strict=True)
-    return Model(_joined(networks, cards[0], temperatures).eval(), cards[0].model_copy(update=changed))
-
-
-def _members(model: Model) -> list[tuple[nn.Module, float]]:
-    """The networks of a model, each with its temperature."""
-    network, temperature = model.network, model.card.temperature
-    if not isinstance(network, Ensemble):
-        return [(network, temperature)]
-    own = [temperature * float(one) for one in network.temperatures]
-    return list(zip(network.members, own, strict=True))
-
-
-def _joint_decoding(configs: Sequence[DecodingConfig], threshold: float) -> DecodingConfig:
-    """The way to objects that most members chose, with the median of their numbers."""
-    methods = Counter(config.method for config in configs)
-    most = [config for config in configs if config.method == methods.most_common(1)[0][0]]
-    medians = {
-        name: type(getattr(most[0], name))(np.median([getattr(config, name) for config in most]))
-        for name in ("smoothing", "min_size", "max_hole")
-    }
-    seeds = [config.seeds_above for config in most]
-    above = float(np.median(seeds)) if most[0].is_split else None
-    return most[0].model_copy(update={**medians, "threshold": threshold, "seed_threshold": above})
-
-
-def _joined(members: Sequence[nn.Module], card: ModelCard, temperatures: Sequence[float] = ()) -> Ensemble:
+def joined(members: Sequence[nn.Module], card: ModelCard, temperatures: Sequence[float] = ()) -> Ensemble:
+    """One network of several, that averages their probabilities."""
     has_distance = card.targets.kind == "distance"
     return Ensemble(members, has_distance=has_distance, temperatures=temperatures)
-
-
-def _sight(card: ModelCard) -> dict[str, Any]:
-    """All of a card that the members of an ensemble have in common."""
-    of_training = {"batch_size", "training_memory", "image_memory", "reading", "steps"}
-    return card.model_dump(include={"network", "labels", "targets", "predict"}) | card.plan.model_dump(
-        exclude=of_training
-    )
 
 
 def n_outputs(card: ModelCard) -> int:

@@ -6,11 +6,12 @@ from math import prod
 
 from torch import nn
 
-from seglet.choosing import MOST_PIXELS, pieces_to_choose_on
+from seglet.choosing import pieces_to_choose_on
 from seglet.core.image import Sample, StoredImage
 from seglet.data.crops import Piece
 from seglet.data.stored import bytes_kept
 from seglet.io.pixels import in_memory
+from seglet.looking import MOST_PIXELS, N_FOR_OFFSET
 from seglet.model import Model, ModelCard, untrained
 from seglet.networks.registry import n_parameters
 from seglet.planning import Planned
@@ -130,7 +131,9 @@ def _choosing(planned: Planned, model: Model) -> int:
     tempered = said * n_unseen + TEMPERED * min(card.plan.n_classes * n_unseen, MOST_TEMPERED)
     decoding = DECODING * min(max(map(_n_pixels, pieces)), most) if card.decoding is not None else 0
     chosen = max(tempered, decoding, (said + THRESHOLDED) * n_looked)
-    return _predicting(pieces, model) + said * n_looked + chosen
+    sizes = sorted(planes * _n_pixels(piece) for piece in pieces)[-N_FOR_OFFSET:]
+    held = BYTES_PER_VALUE * min(sum(sizes), planned.allowance.n_chosen_on) if card.predict.align else 0
+    return _predicting(pieces, model) + max(said * n_looked + chosen, held)
 
 
 def _comparing(planned: Planned, scored: Sequence[Piece], card: ModelCard) -> int:

@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 import torch
 
-from seglet.choosing import FEWEST, MOST_DECODED, MOST_PIXELS
 from seglet.core.events import Event, Tell
 from seglet.core.image import IGNORE, Sample
 from seglet.data.crops import Piece, read_piece
+from seglet.looking import FEWEST, MOST_DECODED, MOST_PIXELS
 from seglet.metrics.curves import best_threshold
 from seglet.metrics.evaluate import Prediction, evaluate
 from seglet.metrics.instances import dsb_score, overlaps

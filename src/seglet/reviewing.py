@@ -28,6 +28,7 @@ from seglet.metrics.instances import dsb_score, overlaps
 from seglet.metrics.pixels import dice
 from seglet.metrics.statistics import Number
 from seglet.model import Model, load_model
+from seglet.prediction.alignment import aligned
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.outputs import answer
@@ -173,8 +174,10 @@ def review_sample(sample: Sample, model: Model, engine: Engine) -> Reviewed:
 
     `engine` says what the network says of each version alone, whatever the model averages.
     """
-    each = _versions(sample.image, model, engine)
-    labels, probabilities, objects = answer(_averaged(each, model), model.card)
+    found = replace(model, card=model.card.model_copy(update={"offset": None}))  # mirrored, it is another
+    each = _versions(sample.image, found, engine)
+    averaged = aligned(_averaged(each, model), sample.image, model.card)
+    labels, probabilities, objects = answer(averaged, model.card)
     versions = [answer(planes, model.card) for planes in each]
     counted = np.ones(labels.shape, bool) if sample.fov is None else sample.fov
     classes = range(1, model.card.plan.n_classes)

@@ -148,9 +148,8 @@ def write_run_report(run: Run, planned: Planned, scores: Scores, predictions: Se
     """Write the page of a run whose scores and masks are known."""
     told = run.fold(1) if planned.folds else run  # folds are trained alike: the first stands for all
     history = read_history(require_page(told.history))
-    return write_report(
-        gather_report(planned, history, scores, predictions, read_card(run.model).seams), run.report
-    )
+    content = gather_report(planned, history, scores, predictions, read_card(run.model))
+    return write_report(content, run.report)
 
 
 def finish(

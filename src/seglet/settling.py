@@ -40,6 +40,9 @@ def settle(recipe: Recipe, dataset: Dataset, labels: Labels, fingerprint: Finger
         targets = targets.model_copy(update={"separation": int(tells_apart)})
     if predict.flips is None:
         predict = predict.model_copy(update={"flips": bool(augment.flip) and plan.mode != "3d"})
+    if predict.align is None:
+        is_blind = bool(augment.flip) and not plan.is_valid
+        predict = predict.model_copy(update={"align": is_blind and predict.threshold is None})
     resolved = {
         "plan": plan.settings,
         "targets": targets,

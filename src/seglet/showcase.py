@@ -1,7 +1,7 @@
 """What the report shows: facts in words, best and worst cases, augmentation and weights."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -15,11 +15,12 @@ from seglet.data.doctor import Examination
 from seglet.data.encodings import describe
 from seglet.metrics.evaluate import Prediction, Scores
 from seglet.metrics.scores import ImageScores, count_images, rating_figure
-from seglet.model import Seams, n_outputs, untrained
+from seglet.model import ModelCard, Seams, n_outputs, untrained
 from seglet.networks.registry import n_parameters
 from seglet.patches.sampler import PatchSampler
 from seglet.patches.sources import counted, make_truth
 from seglet.planning import Planned
+from seglet.prediction.alignment import offset_in_words
 from seglet.preprocessing.plan import Plan
 from seglet.reading import patches_in_words, prepare, reading_in_words
 from seglet.recipe import to_text
@@ -45,7 +46,7 @@ def gather_report(
     history: Sequence[dict[str, float]],
     scores: Scores | None,
     predictions: Sequence[Prediction],
-    seams: Seams | None = None,
+    card: ModelCard | None = None,
 ) -> ReportContent:
     """Collect everything that the report of a run shows.
 
@@ -59,14 +60,14 @@ def gather_report(
         Of the scored part.
     predictions : sequence of Prediction
         Class indexes of the scored images.
-    seams : Seams or None
-        What cutting into windows changed on one of them.
+    card : ModelCard or None
+        Of the model: what was measured beside its scores.
     """
     return ReportContent(
         title=planned.dataset.root.resolve().name,
         created=_now(),
         class_names=planned.labels.names,
-        data=(*data_facts(planned), *([("seams", seams_in_words(seams))] if seams else [])),
+        data=(*data_facts(planned), *(_measured(card) if card else ())),
         findings=planned.examination.findings,
         recipe_text=to_text(planned.recipe),
         split=_who(planned),
@@ -151,6 +152,14 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
         ("images are", reading_in_words(plan, planned.needed)),
         ("scored by", planned.recipe.protocol),
     )  # fmt: skip
+
+
+def _measured(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """What was measured once the network was trained."""
+    if card.offset is not None:
+        yield "masks", offset_in_words(card.offset, card.plan)
+    if card.seams is not None:
+        yield "seams", seams_in_words(card.seams)
 
 
 def seams_in_words(seams: Seams) -> str:

@@ -20,6 +20,7 @@ from seglet.core.tiling import Stripe
 from seglet.core.valid import ValidAxis
 from seglet.model import Model, ModelCard
 from seglet.postprocessing.labels import to_labels
+from seglet.prediction.alignment import aligned
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.scenes import Scene
@@ -202,7 +203,7 @@ def _predict_core(block: _Block, core: Region, model: Model, engine: Engine) -> 
     card, shape = model.card, block.scene.shape
     predicted = predict_prepared(block.scene, card, engine, _within_block(card, shape))
     with timed("restore"):
-        raw = restore(_with_surround(predicted, shape), block.part, card.plan)
+        raw = aligned(restore(_with_surround(predicted, shape), block.part, card.plan), block.part, card)
         core_of_block = core.shifted(tuple(-n for n in block.region.start)).slices
         return calibrated(raw[(slice(None), *core_of_block)], card)
 

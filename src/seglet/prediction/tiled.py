@@ -16,6 +16,7 @@ from seglet.core.overlap import ahead
 from seglet.core.profile import timed
 from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
+from seglet.prediction.alignment import aligned
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.rotations import turns
@@ -75,7 +76,7 @@ def predict_raw(image: Image, model: Model, engine: Engine, tell: Tell = quiet) 
         scene = scene_of(image, card)
     raw = predict_prepared(scene, card, engine, tiling_of(card), tell)
     with timed("restore"):
-        return calibrated(restore(raw, image, card.plan), card)
+        return calibrated(aligned(restore(raw, image, card.plan), image, card), card)
 
 
 def predict_prepared(
