@@ -128,6 +128,21 @@ def test_labels_of_an_image_equal_those_in_memory(make_model: MakeModel, shape: 
     assert 0.3 < found.mean() < 0.7
 
 
+def test_blocks_are_moved_to_where_annotations_stand_as_one_pass_is(make_model: MakeModel) -> None:
+    """At the border of the image too, where there is nothing beyond it in one pass."""
+    image = random_image(150, 190)
+    model = make_model()
+    card = model.card.predicting(window=96, margin=24).model_copy(update={"offset": (0.6, -1.3)})
+    model = median_threshold(replace(model, card=card), image)
+    there = to_labels(predict_image(image, model, TorchEngine(model, "fp32")), model.card.threshold)
+    same = in_blocks(image, model) == there
+    assert same.mean() > 0.995
+    for rim in (same[0], same[-1], same[:, 0], same[:, -1]):
+        assert rim.mean() > 0.97
+    unmoved = replace(model, card=card.model_copy(update={"offset": None}))
+    assert (in_blocks(image, unmoved) == there).mean() < 0.95
+
+
 @pytest.mark.parametrize("mode", ["3d", "slices"])
 def test_labels_of_a_volume_equal_those_in_memory(
     make_model: MakeModel, make_volume_model: MakeModel, mode: str

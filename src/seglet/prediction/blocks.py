@@ -172,9 +172,10 @@ def _valid_side(first: int, stop: int, axis: ValidAxis) -> tuple[int, int]:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """A part of an image: where it lies, its normalized pixels, and these on the plan's grid."""
+    """A part of an image: where it lies, what of it lies inside, its pixels, and these on the plan's grid."""
 
     region: Region
+    inside: tuple[slice, ...]
     part: Image
     scene: Scene
 
@@ -195,7 +196,8 @@ def _read_block(stored: StoredImage, block: Region, record: NormalizationRecord,
         )
     with timed("preprocess"):
         part = Image(normalize_part(pixels, record), stored.spacing, stored.unit, (), stored.direction)
-        return _Block(block, part, Scene(preprocess_image(part, _without_normalization(card.plan))))
+        scene = Scene(preprocess_image(part, _without_normalization(card.plan)))
+    return _Block(block, _of_block(block.within(stored.shape), block), part, scene)
 
 
 def _predict_core(block: _Block, core: Region, model: Model, engine: Engine) -> NDArray[np.float32]:
@@ -203,9 +205,14 @@ def _predict_core(block: _Block, core: Region, model: Model, engine: Engine) -> 
     card, shape = model.card, block.scene.shape
     predicted = predict_prepared(block.scene, card, engine, _within_block(card, shape))
     with timed("restore"):
-        raw = aligned(restore(_with_surround(predicted, shape), block.part, card.plan), block.part, card)
-        core_of_block = core.shifted(tuple(-n for n in block.region.start)).slices
-        return calibrated(raw[(slice(None), *core_of_block)], card)
+        raw = restore(_with_surround(predicted, shape), block.part, card.plan)
+        aligned(raw[(slice(None), *block.inside)], block.part, card)
+        return calibrated(raw[(slice(None), *_of_block(core, block.region))], card)
+
+
+def _of_block(region: Region, block: Region) -> tuple[slice, ...]:
+    """A region inside of a block, counted from where that starts."""
+    return region.shifted(tuple(-n for n in block.start)).slices
 
 
 def _within_block(card: ModelCard, shape: tuple[int, ...]) -> Tiling:
