@@ -143,7 +143,7 @@ class CheckedEngine:
 
     def _check(self, windows: Windows) -> None:
         self._seen.add(windows)
-        if not (self._seen.is_enough or _are_known(self._model, [self._choice])):
+        if not (self._seen.is_enough or self._choice in _kept(self._model)):
             return
         trial = tried(self._model, [self._choice], self._seen.windows)[0]
         _require_close(trial)
@@ -170,31 +170,34 @@ class AutoEngine:
 
     def __init__(self, model: Model, tell: Tell = quiet, patience_s: float = PATIENCE_S) -> None:
         self._model, self._tell, self._patience_s = model, tell, patience_s
-        self._choices = begun(lambda: promising(available(model)))  # importing libraries takes time
-        self._engine: NetworkEngine = TorchEngine(model, "auto")
-        self._spent: float | None = None
+        self._known = begun(lambda: _known(model))  # importing libraries and hashing weights take time
+        self._engine: NetworkEngine | None = None
+        self._spent = 0.0
         self._seen, self._is_settled = Seen(), False
 
     def run(self, windows: Windows) -> Windows:
         """Compute what the network says; see `NetworkEngine.run`."""
         if not self._is_settled:
             self._settle(windows)
+        if self._engine is None:
+            self._engine = TorchEngine(self._model, "auto")
         start = time.perf_counter()
         planes = self._engine.run(windows)
-        self._spent = (self._spent or 0.0) + time.perf_counter() - start
+        self._spent += time.perf_counter() - start
         return planes
 
     def _settle(self, windows: Windows) -> None:
         self._seen.add(windows)
-        choices, is_first = self._choices.result(), self._spent is None
-        if not (is_first and _are_known(self._model, choices)):
-            if (self._spent or 0.0) < self._patience_s or not self._seen.is_enough:
+        choices, trials = self._known.result()
+        if self._engine is not None or not trials:
+            if self._spent < self._patience_s or not self._seen.is_enough:
                 return
             trials = tried(self._model, choices, self._seen.windows)
             if len(trials) < len(choices) or not all(trial.is_close for trial in trials):
                 tried(self._model, available(self._model), self._seen.windows)
+            trials = known(self._model)
         self._is_settled = True
-        best = fastest(known(self._model))
+        best = fastest(trials)
         if best.engine != "torch":
             self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
         self._tell(Event("engine", in_words(best)))
@@ -274,8 +277,12 @@ def _one_of(setting: str, said: str, allowed: tuple[Word, ...]) -> Word:
     )
 
 
-def _are_known(model: Model, choices: Sequence[Choice]) -> bool:
-    return _kept(model).keys() >= set(choices)
+def _known(model: Model) -> tuple[list[Choice], list[Trial]]:
+    """What is tried unasked, and what was tried of the model, where that is all of it; else nothing."""
+    of_machine, kept = available(model), _kept(model)
+    choices = promising(of_machine)
+    is_complete = kept.keys() >= set(choices)
+    return choices, [kept[choice] for choice in of_machine if choice in kept] if is_complete else []
 
 
 def _kept(model: Model) -> dict[Choice, Trial]:
