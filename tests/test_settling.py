@@ -26,6 +26,24 @@ def test_objects_that_the_truth_tells_apart_are_drawn_apart(
     assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
 
 
+@pytest.mark.parametrize(
+    ("recipe", "setting", "align"),
+    [
+        ("auto", "name=any", True),
+        ("auto", "patches.augment.flip=0", False),  # then the network learns where annotations stand
+        ("auto", "predict.threshold=0.5", False),
+        ("auto", "predict.align=false", False),
+        ("nuclei", "name=any", False),
+        ("unet2015-em", "name=any", False),
+    ],
+)
+def test_annotations_that_stand_beside_are_measured_where_no_network_learns_it(
+    cells: Path, tiny: tuple[str, ...], recipe: str, setting: str, align: bool
+) -> None:
+    planned = make_planned(cells, read_recipe(recipe, [*(tiny if recipe == "auto" else ()), setting]), quiet)
+    assert planned.card().predict.align is align
+
+
 def test_classes_without_objects_are_left_as_they_are(cells: Path, tiny: tuple[str, ...]) -> None:
     recipe = make_planned(cells, read_recipe("auto", tiny), quiet).recipe
     assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
