@@ -1,7 +1,9 @@
 """Bytes to pixels."""
 
 import gzip
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +53,28 @@ def test_a_mask_is_the_palette_index_and_an_image_its_color(tmp_path: Path) -> N
     picture.save(tmp_path / "x.png")
     assert open_mask(tmp_path / "x.png", "", "x").load().pixels.tolist() == [[[1, 0]]]
     assert open_image(tmp_path / "x.png", "", "x").load().pixels[0].tolist() == [[200, 0]]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("how", [{}, {"progressive": True}, {"subsampling": 2, "quality": 30}])
+def test_a_jpeg_has_the_pixels_that_pillow_decodes(mode: str, how: dict[str, Any]) -> None:
+    shape = (37, 51) if mode == "L" else (37, 51, len(mode))
+    drawn = Picture.fromarray(np.random.default_rng(0).integers(0, 255, shape, np.uint8), mode)
+    packed = io.BytesIO()
+    drawn.save(packed, "JPEG", **how)
+    expected = np.asarray(Picture.open(packed).convert("L" if mode == "L" else "RGB"))
+    content = packed.getvalue()
+    for found in (decode(content, "x.jpg").pixels, decode(content + b"\0of the camera", "x.jpg").pixels):
+        np.testing.assert_array_equal(found, expected[None] if mode == "L" else np.moveaxis(expected, -1, 0))
+
+
+@pytest.mark.parametrize("missing", [1, 2, 100, 1500])
+def test_a_jpeg_without_its_end_is_refused(missing: int) -> None:
+    packed = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Picture.fromarray(noise).save(packed, "JPEG")
+    with pytest.raises(FormatError, match=r"x\.jpg.*(damaged|truncated)"):
+        decode(packed.getvalue()[:-missing], "x.jpg")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageOps
 from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ExifTags import Base
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -26,6 +27,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", *netpbm.SUFFIXES, ".ppm.gz"
 
 KNOWN = "a whole PNG, JPEG, GIF, BMP, Netpbm or TIFF image"
 
+END_OF_JPEG = b"\xff\xd9"
 EVEN = 0.75  # share of pixels like their neighbor from which on an image is taken for a mask
 # How masks are packed: as small, in a fifth of the time (13 for 71 ms of 8 megapixels of vessels).
 RUNS: dict[str, Any] = {"strategy": imagecodecs.PNG.STRATEGY.RLE, "filter": imagecodecs.PNG.FILTER.NONE}
@@ -117,7 +119,10 @@ def _decode_png(content: bytes, where: str) -> Raster:
 
 def _decode_jpeg(content: bytes, where: str) -> Raster:
     picture = JpegImageFile(io.BytesIO(content))
-    picture.load()
+    is_turned = picture.getexif().get(Base.Orientation, 1) != 1
+    if picture.mode in ("L", "RGB") and content.endswith(END_OF_JPEG) and not is_turned:
+        return Raster(_planes(imagecodecs.jpeg8_decode(content)))  # the same pixels in half the time
+    picture.load()  # says so where the end is missing
     ImageOps.exif_transpose(picture, in_place=True)
     return Raster(_planes(np.asarray(picture.convert("RGB") if picture.mode == "CMYK" else picture)))
 
