@@ -44,6 +44,13 @@ def content(planned: Planned, wrong: tuple[int, ...]) -> ReportContent:
     return gather_report(planned, ROWS, *scored(planned, wrong))
 
 
+def test_what_was_measured_of_the_model_stands_beside_the_data(planned: Planned) -> None:
+    card = planned.card().model_copy(update={"offset": (-0.6, 0.0)})
+    words = "stand 0.60 px above of what is seen; so do predictions"
+    assert ("annotations", words) in gather_report(planned, ROWS, None, [], card).data
+    assert "annotations" not in dict(gather_report(planned, ROWS, None, [], planned.card()).data)
+
+
 def test_the_worst_median_and_best_images_are_shown(planned: Planned) -> None:
     found = content(planned, (40, 0, 25, 55))
     ids = [sample.id for sample in planned.part("test")]

@@ -140,7 +140,7 @@ def _with_offset(model: Model, said: Sequence[_Said], unseen: set[str], tell: Te
     offset = common_offset([one for one in measured if one is not None])
     if offset is None:
         return model
-    tell(Event("offset", offset_in_words(offset, card.plan)))
+    tell(Event("offset", f"annotations {offset_in_words(offset, card.plan)}"))
     return replace(model, card=card.model_copy(update={"offset": offset}))
 
 

@@ -157,7 +157,7 @@ def data_facts(planned: Planned) -> tuple[tuple[str, str], ...]:
 def _measured(card: ModelCard) -> Iterator[tuple[str, str]]:
     """What was measured once the network was trained."""
     if card.offset is not None:
-        yield "masks", offset_in_words(card.offset, card.plan)
+        yield "annotations", offset_in_words(card.offset, card.plan)
     if card.seams is not None:
         yield "seams", seams_in_words(card.seams)
 
