@@ -46,7 +46,7 @@ def content(planned: Planned, wrong: tuple[int, ...]) -> ReportContent:
 
 def test_what_was_measured_of_the_model_stands_beside_the_data(planned: Planned) -> None:
     card = planned.card().model_copy(update={"offset": (-0.6, 0.0)})
-    words = "stand 0.60 px above of what is seen; so do predictions"
+    words = "stand 0.60 px above what is seen; so do predictions"
     assert ("annotations", words) in gather_report(planned, ROWS, None, [], card).data
     assert "annotations" not in dict(gather_report(planned, ROWS, None, [], planned.card()).data)
 

@@ -173,6 +173,8 @@ def test_slices_are_moved_within_their_plane_alone() -> None:
 
 def test_words_say_the_side() -> None:
     flat, volume = plan_of(2), plan_of(3)
+    assert "stand 0.15 px above what is seen" in offset_in_words((-0.15, 0.0), flat)
     assert "0.63 px above and 0.13 px left of what" in offset_in_words((-0.63, -0.13), flat)
-    assert "stand 0.20 px right of what" in offset_in_words((0.0, 0.2), flat)
-    assert "+0.50 voxels along z, -0.20 voxels along x" in offset_in_words((0.5, 0.0, -0.2), volume)
+    assert "stand 0.20 px right of what is seen" in offset_in_words((0.0, 0.2), flat)
+    words = offset_in_words((0.5, 0.0, -0.2), volume)
+    assert "stand +0.50 voxels along z, -0.20 voxels along x from what is seen" in words

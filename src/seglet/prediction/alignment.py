@@ -88,12 +88,12 @@ def common_offset(offsets: Sequence[Offset]) -> Offset | None:
 def offset_in_words(offset: Offset, plan: Plan) -> str:
     """Say where annotations stand; they are the subject of the sentence."""
     if plan.mode == "2d":
-        sides = zip(offset, (("above", "below"), ("left", "right")), strict=True)
+        sides = zip(offset, (("above", "below"), ("left of", "right of")), strict=True)
         where = " and ".join(f"{abs(by):.2f} px {side[by > 0]}" for by, side in sides if by)
     else:
         axes = zip(network_axes(plan.mode, plan.slice_axis), offset, strict=True)
-        where = ", ".join(f"{by:+.2f} voxels along {'zyx'[axis]}" for axis, by in axes if by)
-    return f"stand {where} of what is seen; so do predictions"
+        where = ", ".join(f"{by:+.2f} voxels along {'zyx'[axis]}" for axis, by in axes if by) + " from"
+    return f"stand {where} what is seen; so do predictions"
 
 
 def aligned(raw: NDArray[np.float32], image: Image | StoredImage, card: ModelCard) -> NDArray[np.float32]:
