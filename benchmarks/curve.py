@@ -1,11 +1,13 @@
 """What more time brings: `auto` trained for each of several budgets, as a table and a figure.
 
 Run by ``python benchmarks/curve.py [TASK …] --budgets 2m 5m 10m 20m 40m``; needs the real annotated images
-(SEGLET_DATA). Each run is a command ``seglet train`` of its own, one after the other; what is finished in
-``--out`` is read instead, what was begun is trained anew, so that every run had its whole time.
+(SEGLET_DATA). Each run is a command ``seglet train`` of its own, one after the other; its figures are kept in
+``curve.csv``, beside the commit they are of. What is kept there is not trained again unless ``--again`` says
+so: the whole need not be measured in one go.
 """
 
 import argparse
+import csv
 import io
 import math
 import os
@@ -13,7 +15,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,22 +30,30 @@ from matplotlib.ticker import FixedLocator, NullLocator
 import seglet
 from seglet.core.storage import write_text
 from seglet.metrics.protocols import PROTOCOLS
-from seglet.metrics.scores import Scores, read_scores
+from seglet.metrics.scores import read_scores
+from seglet.metrics.statistics import Interval
 from seglet.report.figures import INK, MUTED, RULE, SERIES
 from seglet.training.settings import seconds
 
 SHOWN = ("chasedb1", "dsb2018", "isbi2012", "hippocampus")
 BUDGETS = ("2m", "5m", "10m", "20m", "40m")
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "curve.svg"
+COLUMNS = ("task", "budget", "commit", "steps", "seconds", "figure", "mean", "low", "high", "images")
+HERE = Path(__file__).parent
+RECORD, PICTURE = HERE / "curve.csv", HERE.parent / "docs" / "images" / "curve.svg"
 
 
 class Run(NamedTuple):
-    """A finished run: its budget as said, and what it took and reached."""
+    """A finished run: its task, its budget as said, the code it is of, and what it took and reached.
 
+    `figures` go by the paths of the task's figures.
+    """
+
+    task: str
     budget: str
+    commit: str
     steps: int
-    took_s: float
-    scores: Scores
+    seconds: float
+    figures: dict[str, Interval]
 
 
 class Panel(NamedTuple):
@@ -117,49 +127,83 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="*", default=list(SHOWN), help=f"of {', '.join(SHOWN)}")
     parser.add_argument("--budgets", nargs="+", default=list(BUDGETS))
+    parser.add_argument("--again", action="store_true", help="also train what is kept already")
     parser.add_argument("--out", type=Path, default=Path("runs/curve"))
-    parser.add_argument("--picture", type=Path, default=PICTURE)
     options = parser.parse_args()
     print(f"{platform.platform()}, {os.cpu_count()} cores, seglet {seglet.__version__}\n")
-    print("| data | budget | steps | seconds | figures (95 % interval over images) |\n|---|---|---|---|---|")
+    print("| data | budget | commit | steps | seconds | figures (95 % interval over images) |")
+    print("|---|---|---|---|---|---|")
     for task in options.tasks:
         for budget in sorted(options.budgets, key=seconds):
-            print(row(task, trained(task, budget, options.out)), flush=True)
-            draw({task: finished(task, options.out) for task in SHOWN}, options.picture)
+            runs = {(run.task, run.budget): run for run in kept()}
+            if options.again or (task, budget) not in runs:
+                runs[task, budget] = trained(task, budget, options.out)
+                keep(runs.values())
+            print(row(runs[task, budget]), flush=True)
+    draw(kept(), PICTURE)
 
 
 def trained(task: str, budget: str, out: Path) -> Run:
-    """A run, trained unless it is finished already."""
+    """A run of its own, by the command a user would give."""
     folder, setup = out / f"{task}-{budget}", TASKS[task]
-    if not (folder / "run.yaml").is_file():
-        shutil.rmtree(folder, ignore_errors=True)
-        said = [part for setting in setup.settings for part in ("--set", setting)]
-        command = [sys.executable, "-m", "seglet", "train", str(DATA / setup.data), "-o", str(folder)]
-        subprocess.run([*command, "--budget", budget, *said], stdout=sys.stderr, check=True)
-    return read(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    said = [part for setting in setup.settings for part in ("--set", setting)]
+    command = [sys.executable, "-m", "seglet", "train", str(DATA / setup.data), "-o", str(folder)]
+    subprocess.run([*command, "--budget", budget, *said], stdout=sys.stderr, check=True)
+    facts, scores = yaml.safe_load((folder / "run.yaml").read_text()), read_scores(folder / "scores.json")
+    reached = {path: figure(scores, path) for _, path in setup.figures}
+    return Run(task, budget, commit(), facts["steps"], facts["took_s"], reached)
 
 
-def finished(task: str, out: Path) -> list[Run]:
-    """All finished runs of a task, by their budget: those of earlier commands are drawn too."""
-    runs = [read(page.parent) for page in out.glob(f"{task}-*/run.yaml")]
-    return sorted(runs, key=lambda run: seconds(run.budget))
+def commit() -> str:
+    """The last commit that changed seglet itself, and whether it stands changed."""
+    found, changed = (
+        subprocess.check_output(["git", *asked, "--", "src"], cwd=HERE.parent, text=True).strip()
+        for asked in (("log", "-1", "--format=%h"), ("status", "--porcelain"))
+    )
+    return f"{found}-dirty" if changed else found
 
 
-def read(folder: Path) -> Run:
-    """A finished run."""
-    facts = yaml.safe_load((folder / "run.yaml").read_text())
-    budget = folder.name.rpartition("-")[2]
-    return Run(budget, facts["steps"], facts["took_s"], read_scores(folder / "scores.json"))
+def place(run: Run) -> tuple[str, float]:
+    """Where it stands in the record: the budgets of a task by their length."""
+    return run.task, seconds(run.budget)
 
 
-def row(task: str, run: Run) -> str:
+def kept() -> list[Run]:
+    """The runs of the record, by task and budget; each figure stands in a line of its own."""
+    runs: dict[tuple[str, str], Run] = {}
+    with RECORD.open(newline="") as file:
+        for line in csv.DictReader(file):
+            task, budget = line["task"], line["budget"]
+            about = (line["commit"], int(line["steps"]), float(line["seconds"]))
+            run = runs.setdefault((task, budget), Run(task, budget, *about, {}))
+            reached = {key: float(line[key]) for key in ("mean", "low", "high")}
+            run.figures[line["figure"]] = Interval(**reached, n=int(line["images"]), n_absent=0)
+    return sorted(runs.values(), key=place)
+
+
+def keep(runs: Iterable[Run]) -> None:
+    """Write the record."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in sorted(runs, key=place):
+        for path, found in run.figures.items():
+            reached = [f"{each:.4f}" for each in (found.mean, found.low, found.high)]
+            about = [run.task, run.budget, run.commit, run.steps, f"{run.seconds:.0f}"]
+            writer.writerow([*about, path, *reached, found.n])
+    write_text(RECORD, text.getvalue())
+
+
+def row(run: Run) -> str:
     """Its line of the table."""
-    figures = ", ".join(f"{title} {words(figure(run.scores, path))}" for title, path in TASKS[task].figures)
-    return f"| {task} | {run.budget} | {run.steps} | {run.took_s:.0f} | {figures} |"
+    figures = ", ".join(f"{title} {words(run.figures[path])}" for title, path in TASKS[run.task].figures)
+    return f"| {run.task} | {run.budget} | {run.commit} | {run.steps} | {run.seconds:.0f} | {figures} |"
 
 
-def draw(found: dict[str, list[Run]], path: Path) -> None:
+def draw(runs: Sequence[Run], path: Path) -> None:
     """Draw a panel for each figure of the tasks that have a run."""
+    found = {task: [run for run in runs if run.task == task] for task in SHOWN}
     shown = [panel for panel in PANELS if found[panel.task]]
     n_rows = math.ceil(len(shown) / N_COLUMNS)
     height = n_rows * HEIGHT + 0.6
@@ -180,7 +224,7 @@ def draw(found: dict[str, list[Run]], path: Path) -> None:
 
 def _draw_panel(axes: Axes, panel: Panel, runs: Sequence[Run]) -> None:
     minutes = [seconds(run.budget) / 60 for run in runs]
-    reached = [figure(run.scores, panel.figure.path) for run in runs]
+    reached = [run.figures[panel.figure.path] for run in runs]
     low, high = [one.low for one in reached], [one.high for one in reached]
     axes.fill_between(minutes, low, high, color=SERIES[0], alpha=0.2, linewidth=0)
     axes.plot(minutes, [one.mean for one in reached], color=SERIES[0], marker="o", markersize=4)
