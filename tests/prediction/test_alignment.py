@@ -11,6 +11,7 @@ from seglet.core.image import Image, LabelClass, Labels
 from seglet.model import ModelCard
 from seglet.networks.unet import UNetConfig
 from seglet.prediction.alignment import (
+    AT_ONCE,
     FARTHEST,
     MOST_PIXELS,
     aligned,
@@ -129,10 +130,11 @@ def test_what_images_have_in_common_is_no_chance() -> None:
 
 
 @pytest.mark.parametrize("by", [(-0.63, -0.13), (0.5, 1.2), (0.0, -2.0)])
-def test_predictions_are_moved_as_scipy_moves_them(by: tuple[float, float]) -> None:
-    raw = np.stack([blobs(FLAT, 1), blobs(FLAT, 2)])
+@pytest.mark.parametrize("shape", [FLAT, (601, AT_ONCE // 200)])
+def test_predictions_are_moved_as_scipy_moves_them(by: tuple[float, float], shape: tuple[int, int]) -> None:
+    raw = np.stack([blobs(shape, 1), blobs(shape, 2)])
     expected = np.stack([moved(plane, by) for plane in raw])
-    found = aligned(raw, image_of(FLAT), card_of(plan_of(2), by))
+    found = aligned(raw, image_of(shape), card_of(plan_of(2), by))
     assert found is raw
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

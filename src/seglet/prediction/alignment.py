@@ -19,6 +19,7 @@ from seglet.preprocessing.transform import grid_shape
 
 FARTHEST = 3  # pixels of the file that predictions are moved, all axes' neighbors included
 MOST_PIXELS = 2_000_000  # compared
+AT_ONCE = 1 << 18  # values that are moved together: they stay in the cache, and copies take no memory
 LEAST = 0.1  # px of the plan's grid; less is not worth a word
 SURE = 2  # standard errors that an offset must be away from none
 
@@ -197,11 +198,13 @@ def _bend(near: Callable[..., float], one: NDArray[np.int_], other: NDArray[np.i
 
 def _move(plane: NDArray[np.float32], axis: int, by: float) -> None:
     whole = floor(by)
-    part = np.float32(by - whole)
+    share = np.float32(by - whole)
     lines = np.arange(plane.shape[axis]) - whole
     near, far = (np.clip(at, 0, len(lines) - 1) for at in (lines, lines - 1))
-    moved = plane.take(near, axis)
-    moved *= 1 - part
-    beyond = plane.take(far, axis)
-    beyond *= part
-    np.add(moved, beyond, out=plane)
+    across = 1 if axis == 0 else 0
+    for part in np.array_split(plane, -(-plane.size // AT_ONCE), across):
+        moved = part.take(near, axis)
+        moved *= 1 - share
+        beyond = part.take(far, axis)
+        beyond *= share
+        np.add(moved, beyond, out=part)

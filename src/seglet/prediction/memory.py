@@ -23,7 +23,6 @@ WEIGHTS = 2  # copies: as they are trained, and in the order or the arithmetic t
 READING = 4  # times its pixels that reading a picture takes: packed, unpacked, by channels
 MEASURING = 9  # bytes per pixel to measure one channel: in float32, clipped, and whether it is finite
 DECODING = 40  # bytes per pixel to tell objects apart: distances, seeds, a queue, numbers
-MOVED = 8  # bytes per pixel to move a plane to where annotations stand: what it is mixed of
 MASK = 4  # bytes per pixel of class indexes, the values that stand for them, and their packed file
 
 
@@ -61,12 +60,11 @@ def image_memory(image: StoredImage, card: ModelCard) -> int:
     pixels = prod(image.extent) * image.dtype.itemsize
     planes = n_planes(card) * BYTES_PER_VALUE
     predicted = planes * n_inside + (planes * n_pixels if n_inside != n_pixels else 0)
-    moved = MOVED * n_pixels if card.predict.align else 0
     prepared = n_inside * BYTES_PER_VALUE * plan.n_channels * 2 if _is_prepared_whole(card) else 0
     decided = planes * n_pixels + n_pixels * (MASK + (DECODING if card.decoding is not None else 0))
     is_counted = image.dtype in COUNTED and image.n_channels in (1, plan.n_channels)
     measured = 0 if is_counted else MEASURING * n_pixels
-    worst = max((READING - 1) * pixels, measured, prepared + predicted, planes * n_pixels + moved, decided)
+    worst = max((READING - 1) * pixels, measured, prepared + predicted, decided)
     return pixels + worst
 
 
