@@ -187,6 +187,8 @@ def make_planned(
     _tell_understood(examination, split, folds, plan, tell)
     if reading == "disk":
         tell(Event("memory", reading_in_words(plan, needed)))
+        if labels.tell_objects_apart:
+            tell(Event("objects", "not told apart: of images on disk a model is one of classes"))
     crops = crops_of(samples, plan, len(samples), tell)
     settled = settle(recipe, dataset, labels, fingerprint, plan)
     planned = Planned(

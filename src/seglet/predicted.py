@@ -21,7 +21,7 @@ from seglet.io.files import SUFFIXES, open_mask, read_probabilities
 from seglet.io.listing import list_files
 from seglet.io.sources import File
 from seglet.metrics.evaluate import Prediction
-from seglet.writing import PROBABILITIES, TELLING_APART, labels_in, probabilities_beside, read_as
+from seglet.writing import PROBABILITIES, labels_in, probabilities_beside, read_as
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _understand(pairs: Sequence[tuple[Case, File]], truth: Labels, tell: Tell) -
         return truth
     masks = [Case(id=c.id, images=(f,), labels=(f,), page=c.page) for c, f in pairs]
     found = understand_masks(masks, MaskConfig(), tell)
-    if truth.encoding in TELLING_APART and (found.n_classes > 2 or found.encoding == "instances"):
+    if truth.tell_objects_apart and (found.n_classes > 2 or found.encoding == "instances"):
         return understand_masks(masks, MaskConfig(encoding="instances"), tell)
     known = {c.value for c in truth.classes}
     if (

@@ -75,7 +75,7 @@ def decisions(recipe: Recipe, labels: Labels, plan: Plan) -> dict[str, Any]:
 
 def _tells_apart(labels: Labels, plan: Plan) -> bool:
     """Whether objects are told apart: by the masks, of images that are seen whole."""
-    return labels.encoding in ("instances", "objects") and plan.reading == "memory"
+    return labels.tell_objects_apart and plan.reading == "memory"
 
 
 def _loss(loss: LossConfig, facts: Fingerprint, *, tells_apart: bool) -> LossConfig:

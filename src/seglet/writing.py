@@ -25,7 +25,6 @@ from seglet.metrics.evaluate import Prediction
 
 Objects = NDArray[np.int32]
 
-TELLING_APART = ("instances", "objects")  # encodings of masks whose predictions number objects
 KEPT = (".png", ".tif", ".tiff", ".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")  # of masks as of images
 CONTAINERS = (".h5", ".hdf5", ".hdf", ".zarr", ".ome.zarr", ".ome.tif", ".ome.tiff")
 PROBABILITIES = "_probabilities"
@@ -159,7 +158,7 @@ def read_prediction(file: File, labels: Labels, frame: Frame) -> tuple[NDArray[n
     GeometryError
         If its extent is not the image's.
     """
-    own = _numbered(labels) if labels.encoding in TELLING_APART else labels
+    own = _numbered(labels) if labels.tell_objects_apart else labels
     return read_as(file, labels_in(Path(file.name), own), frame)
 
 

@@ -236,3 +236,12 @@ def test_what_does_not_fit_the_memory_stays_on_disk(slides: Path, monkeypatch: p
     planned = pipeline.plan(slides)
     assert planned.plan.reading == planned.recipe.plan.reading == "disk"
     assert pipeline.plan(slides, settings=["plan.reading=memory"]).plan.reading == "memory"
+
+
+@pytest.mark.parametrize(("reading", "expected"), [("disk", 1), ("memory", 0)])
+def test_that_objects_are_not_told_apart_is_said(slides: Path, reading: str, expected: int) -> None:
+    told: list[Event] = []
+    settings = [f"plan.reading={reading}", "masks.encoding=instances"]
+    planned = pipeline.plan(slides, settings=settings, tell=told.append)
+    assert [event.stage for event in told if event.message].count("objects") == expected
+    assert ("decoding" in planned.card().model_dump(exclude_none=True)) != bool(expected)

@@ -166,6 +166,11 @@ class Labels(Config):
         """Class names in order of their index."""
         return tuple(c.name for c in self.classes)
 
+    @property
+    def tell_objects_apart(self) -> bool:
+        """Whether masks do."""
+        return self.encoding in ("instances", "objects")
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:

@@ -171,7 +171,7 @@ def decode(mask: NDArray[np.integer], labels: Labels, where: str = "mask") -> ND
         indexes = (codes > labels.threshold).astype(np.uint8)
     elif _is_one_of_two(labels):
         indexes = upper_half(codes).astype(np.uint8)
-    elif labels.encoding in ("instances", "objects"):
+    elif labels.tell_objects_apart:
         indexes = (codes != _code(labels.classes[0].value, codes, mask)).astype(np.uint8)
     else:
         indexes = _looked_up(codes, labels, where)
