@@ -152,7 +152,7 @@ def tile_by_seglet(folder: Path) -> dict[str, float]:
     """The engine that is chosen on this machine."""
     model = load_model(folder)
     tile = _tile(model)
-    best = fastest(tried(model, available(model), tile))
+    best = fastest(tried(model, available(model), [tile]))
     print(best.name, file=sys.stderr)
     engine = make_engine(model, (best.engine, best.precision), tile.shape)
     return {

@@ -12,6 +12,7 @@ from seglet.metrics.evaluate import evaluate
 from seglet.model import Model, load_model
 from seglet.patches.sampler import evenly, fixed_windows
 from seglet.planning import Planned, make_planned, training_cases
+from seglet.prediction.engines.cache import read_trials, write_trials
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.engines.making import INT8
 from seglet.prediction.engines.openvino import OpenVinoEngine, write_graph
@@ -93,6 +94,7 @@ def quantize(source: Path, tell: Tell = quiet) -> Quantized:
             remedy="Predict with --precision bf16; nothing was written.",
         )
     folder = write_graph(graph, model.folder / INT8)
+    write_trials(model, tuple(trial for trial in read_trials(model) if trial.precision != INT8))  # of others
     write_text(folder / FIGURES, found.model_dump_json(indent=1) + "\n")
     return found
 

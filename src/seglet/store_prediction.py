@@ -37,9 +37,10 @@ from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiled import predict_raw
 from seglet.preprocessing.normalization import require_parts
 from seglet.scoring import predict_sample
-from seglet.writing import labels_in, mask_places, unlabelled
+from seglet.writing import labels_in, mask_places, same_name, unlabelled
 
 STORES = ome_zarr.SUFFIXES
+STORE = ".ome.zarr"  # of those that are made
 NAME = "segmentation"  # of the labels, where the recipe has no name of its own
 LARGE_FORMATS = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *nrrd.SUFFIXES, ".nii")  # parts of them are read alone
 AT_ONCE = 2  # images in memory: while one is predicted, the last is written and the next is read
@@ -92,12 +93,14 @@ def prediction_places(
     each = replace(room, n_bytes=room.n_bytes // AT_ONCE) if len(places) > 1 and room.most else room
     for path, case in places.items():
         is_stored = not probabilities and _is_for_store(case, model, each)
-        place = path.with_name(f"{case.image.stem}.ome.zarr") if is_stored else path
+        place = path.with_name(path.name.removesuffix(suffix_of(path.name)) + STORE) if is_stored else path
         if is_stored:
             _refuse_others(place, case, _name(model))
             _require_room(case, model, each)
         else:
             require_held(case, model, each)
+        if place in found:
+            raise same_name(case, found[place])
         found[place] = case
     return found
 

@@ -7,7 +7,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell, quiet
 from seglet.data.samples import read_sample
 from seglet.model import Model, load_model
-from seglet.prediction.engines.choice import Seen, available, fastest, in_words, known, tried
+from seglet.prediction.engines.choice import Seen, available, fastest, in_words, tried
 from seglet.prediction.engines.engine import Windows
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.trial import Trial
@@ -54,8 +54,7 @@ def try_engines(source: Path, path: Path, tell: Tell = quiet) -> Tried:
     image = read_sample(cases[0], None).image
     seeing = _Seeing(model)
     predict_raw(image, model, seeing)
-    tried(model, available(model), seeing.seen.windows)
-    trials = known(model)
+    trials = tried(model, available(model), seeing.seen.windows)
     chosen = fastest(trials)
     tell(Event("engine", in_words(chosen)))
     return Tried(trials=tuple(trials), chosen=chosen)

@@ -84,12 +84,7 @@ def mask_places(images: Sequence[Path | str], out: Path, channels: Layout | None
         for case in cases:
             other = places.setdefault(out / names[case.id], case)
             if other.image != case.image:
-                raise DatasetError(
-                    str(case.image),
-                    found=f"a mask of the same name as that of {other.image}",
-                    expected="images whose masks can stand in one folder",
-                    remedy="Predict them into different folders.",
-                )
+                raise same_name(case, other)
     sources = {Path(str(case.image)).resolve() for case in places.values()}
     overwritten = sorted(str(path) for path in places if path.resolve() in sources)
     if overwritten:
@@ -108,6 +103,16 @@ def mask_places(images: Sequence[Path | str], out: Path, channels: Layout | None
                 remedy="Choose an output folder outside.",
             )
     return places
+
+
+def same_name(case: Case, other: Case) -> DatasetError:
+    """Two images whose masks would have one place."""
+    return DatasetError(
+        str(case.image),
+        found=f"a mask of the same name as that of {other.image}",
+        expected="images whose masks can stand in one folder",
+        remedy="Predict them into different folders.",
+    )
 
 
 @timed("write")

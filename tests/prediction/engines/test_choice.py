@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 
 from seglet.core.errors import ConfigError, EngineError
-from seglet.model import PredictConfig
+from seglet.model import PredictConfig, untrained
+from seglet.networks.unet2015 import UNet2015Config
 from seglet.prediction.engines.cache import folder_of, read_trials, write_trials
 from seglet.prediction.engines.choice import (
     N_COMPARED,
@@ -29,6 +30,10 @@ def _own_cache(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
 @pytest.fixture
 def windows() -> NDArray[np.float32]:
     return np.random.default_rng(0).random((2, 1, 32, 32), np.float32)
+
+
+def one_by_one(windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    return [window[None] for window in windows]
 
 
 def made(engine: str, precision: str, milliseconds: float, dice: float = 1.0) -> Trial:
@@ -148,11 +153,11 @@ def test_an_engine_that_cannot_run_the_network_is_left_out(make_model, windows, 
 
     monkeypatch.setattr("seglet.prediction.engines.openvino.graph_of", refuses)
     model = make_model()
-    names = [one.engine for one in tried(model, available(model), windows)]
+    names = [one.engine for one in tried(model, available(model), one_by_one(windows))]
     assert "openvino" not in names
     assert {"torch", "onnx"} <= set(names)
     with pytest.raises(RuntimeError, match="does not know"):
-        tried(model, [("openvino", "fp32")], windows)
+        tried(model, [("openvino", "fp32")], one_by_one(windows))
 
 
 def test_windows_of_all_that_was_seen_are_compared() -> None:
@@ -161,18 +166,75 @@ def test_windows_of_all_that_was_seen_are_compared() -> None:
     for number in range(100):
         assert seen.is_enough == (number >= N_COMPARED)
         seen.add(np.full((2, 1, 8, 8), number, np.float32))
-    places = seen.windows[:, 0, 0, 0]
+    places = [float(window[0, 0, 0, 0]) for window in seen.windows]
     assert len(set(places)) == N_COMPARED
-    assert places.max() - places.min() > 30
-    seen.add(np.zeros((1, 1, 8, 9), np.float32))
-    assert not seen.is_enough, "windows of another size cannot be joined to them"
+    assert max(places) - min(places) > 30
 
 
-def test_damaged_graphs_are_converted_anew(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("is_named", [True, False])
+def test_engines_are_compared_on_windows_of_several_sizes(make_model, is_named: bool) -> None:  # type: ignore[no-untyped-def]
+    model, told = make_model(), []
+    named = CheckedEngine(model, ("openvino", "fp32"), told.append)
+    engine = named if is_named else AutoEngine(model, told.append, patience_s=0)
+    for number in range(N_COMPARED):
+        engine.run(np.random.default_rng(number).random((1, 1, 16, 16 * (1 + number % 2)), np.float32))
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_cache_that_cannot_be_written_costs_time_alone(
+    make_model, windows, monkeypatch, kept: bool
+) -> None:  # type: ignore[no-untyped-def]
+    if not kept:
+        monkeypatch.setenv("SEGLET_CACHE", "/dev/null")
+    model, told = make_model(), []
+    engine = AutoEngine(model, told.append, patience_s=0)
+    for _ in range(N_COMPARED):
+        found = engine.run(windows)
+    np.testing.assert_allclose(found, TorchEngine(model, "fp32").run(windows), atol=0.05)
+    assert len(told) == 1
+    assert bool(read_trials(model)) == kept
+
+
+def test_trials_of_an_interrupted_comparison_are_made_again(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    """Without one of PyTorch that is close there is nothing to choose from."""
+    model, told = make_model(), []
+    write_trials(model, tuple(made(*one, 1, dice=0.9) for one in promising(available(model))))
+    engine = AutoEngine(model, told.append, patience_s=0)
+    for _ in range(N_COMPARED):
+        engine.run(windows)
+    assert "torch fp32" in {one.name for one in read_trials(model)}
+    assert "Dice 1.0000" in told[0].message
+
+
+def test_what_is_said_to_run_runs(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    model, told = make_model(), []
+    write_trials(model, tuple(made(*one, 1.0 if one == ("torch", "fp32") else 5) for one in available(model)))
+    found = AutoEngine(model, told.append).run(windows)
+    assert told[0].message.startswith("torch fp32")
+    np.testing.assert_array_equal(found, TorchEngine(model, "fp32").run(windows))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_networks_of_fixed_sizes_see_images_of_several(make_model, engine: str) -> None:  # type: ignore[no-untyped-def]
+    card = make_model(is_valid=True, patch_size=(44, 44)).card
+    model = untrained(
+        card.model_copy(update={"network": UNet2015Config(), "predict": PredictConfig(flips=False)})
+    )
+    model.network.eval()
+    running = engine_for(model, engine, "fp32")
+    for number in range(N_COMPARED + 2):
+        windows = np.random.default_rng(number).random((1, 1, 44, 44 + 4 * (number % 2)), np.float32)
+        exact = TorchEngine(model, "fp32").run(windows)
+        np.testing.assert_allclose(running.run(windows), exact, atol=1e-5)
+
+
+@pytest.mark.parametrize(("engine", "file"), [("openvino", "network.xml"), ("onnx", "network.onnx")])
+def test_damaged_graphs_are_converted_anew(make_model, windows, engine: str, file: str) -> None:  # type: ignore[no-untyped-def]
     model = make_model()
     exact = TorchEngine(model, "fp32").run(windows)
-    made_once = engine_for(model, "openvino", "fp32")
+    made_once = engine_for(model, engine, "fp32")
     for _ in range(N_COMPARED):
         made_once.run(windows)
-    (folder_of(model) / "openvino" / "network.xml").write_text("<net")
-    np.testing.assert_allclose(engine_for(model, "openvino", "fp32").run(windows), exact, atol=1e-5)
+    (folder_of(model) / engine / file).write_text("<net")
+    np.testing.assert_allclose(engine_for(model, engine, "fp32").run(windows), exact, atol=1e-5)

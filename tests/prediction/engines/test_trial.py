@@ -24,7 +24,7 @@ class Shifted(NetworkEngine):
 def test_tells_how_far_an_engine_is_off(make_model) -> None:  # type: ignore[no-untyped-def]
     model, windows = make_model(), np.random.default_rng(0).random((2, 1, 32, 32), np.float32)
     exact = TorchEngine(model, "fp32")
-    expected = expect(exact, windows, model.card)
+    expected = expect(exact, [window[None] for window in windows], model.card)
     own = try_engine(("torch", "fp32"), exact, expected, model.card)
     assert (own.largest_logit, own.largest_probability, own.dice) == (0, 0, 1)
     assert own.is_close

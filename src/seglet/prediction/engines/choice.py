@@ -82,9 +82,7 @@ class Seen:
         self._n, self._rng = 0, np.random.default_rng(0)
 
     def add(self, windows: Windows) -> None:
-        """Perhaps keep the first window of a batch; forget those of another size."""
-        if self._kept and self._kept[0].shape != windows[:1].shape:
-            self._kept, self._n = [], 0
+        """Perhaps keep the first window of a batch."""
         self._n += 1
         if not self.is_enough:
             self._kept.append(windows[:1].copy())
@@ -97,9 +95,9 @@ class Seen:
         return len(self._kept) >= N_COMPARED
 
     @property
-    def windows(self) -> Windows:
-        """(n, c, [z,] y, x), at most `N_COMPARED` of them."""
-        return np.concatenate(self._kept)
+    def windows(self) -> list[Windows]:
+        """At most `N_COMPARED`, each (1, c, [z,] y, x); of images of several sizes, several sizes."""
+        return list(self._kept)
 
 
 class CheckedEngine:
@@ -194,12 +192,10 @@ class AutoEngine:
                 return
             trials = tried(self._model, choices, self._seen.windows)
             if len(trials) < len(choices) or not all(trial.is_close for trial in trials):
-                tried(self._model, available(self._model), self._seen.windows)
-            trials = known(self._model)
+                trials = tried(self._model, available(self._model), self._seen.windows)
         self._is_settled = True
         best = fastest(trials)
-        if best.engine != "torch":
-            self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
+        self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
         self._tell(Event("engine", in_words(best)))
 
 
@@ -233,14 +229,8 @@ def promising(choices: Sequence[Choice]) -> list[Choice]:
     ]
 
 
-def known(model: Model) -> list[Trial]:
-    """What was tried of a model on this machine, of the engines that can run it now."""
-    kept = _kept(model)
-    return [kept[choice] for choice in available(model) if choice in kept]
-
-
-def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Trial]:
-    """The trial of each choice, in their order: as it was kept, else made now and kept.
+def tried(model: Model, choices: Sequence[Choice], windows: Sequence[Windows]) -> list[Trial]:
+    """The trial of each choice, in their order: as it was kept, else made now on these windows and kept.
 
     An engine that cannot run the network is left out, unless it is the only choice.
     """
@@ -250,7 +240,7 @@ def tried(model: Model, choices: Sequence[Choice], windows: Windows) -> list[Tri
     for choice in unknown:
         try:
             kept[choice] = try_engine(
-                choice, make_engine(model, choice, windows[:1].shape), expected, model.card
+                choice, make_engine(model, choice, windows[0].shape), expected, model.card
             )
         except (SegletError, RuntimeError):  # a library's own error, of operations that it does not know
             if len(choices) == 1:
@@ -281,8 +271,9 @@ def _known(model: Model) -> tuple[list[Choice], list[Trial]]:
     """What is tried unasked, and what was tried of the model, where that is all of it; else nothing."""
     of_machine, kept = available(model), _kept(model)
     choices = promising(of_machine)
-    is_complete = kept.keys() >= set(choices)
-    return choices, [kept[choice] for choice in of_machine if choice in kept] if is_complete else []
+    trials = [kept[choice] for choice in of_machine if choice in kept]
+    is_complete = kept.keys() >= set(choices) and any(one.is_close for one in trials if one.engine == "torch")
+    return choices, trials if is_complete else []
 
 
 def _kept(model: Model) -> dict[Choice, Trial]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
+from torch import Tensor
 
 from seglet.core.errors import ConfigError, ModelError, StorageError
 from seglet.model import EngineName, EnginePrecision, Model
@@ -18,11 +20,12 @@ from seglet.prediction.engines.pytorch import TorchEngine
 if TYPE_CHECKING:
     import openvino as ov
 
-Graph = TypeVar("Graph")
+Graph, Used = TypeVar("Graph"), TypeVar("Used")
 Choice = tuple[EngineName, EnginePrecision]
 
 INT8 = "int8"  # folder of a model that holds its quantized graph
 CPU = torch.device("cpu")
+MOST_SIZES = 8  # of windows, of a network that has a graph for each; those used last
 
 
 def make_engine(model: Model, choice: Choice, shape: tuple[int, ...]) -> NetworkEngine:
@@ -44,6 +47,30 @@ def make_engine(model: Model, choice: Choice, shape: tuple[int, ...]) -> Network
     MissingExtra
         If it is not installed.
     """
+    if choice[0] != "torch" and step_of(model.network) is None:
+        return _OfEachSize(model, choice, shape)
+    return _made(model, choice, shape)
+
+
+class _OfEachSize(NetworkEngine):
+    """Engines of a network whose graph is of one size of windows: one for each size."""
+
+    def __init__(self, model: Model, choice: Choice, shape: tuple[int, ...]) -> None:
+        super().__init__(model.card)
+        self._engine_of = lru_cache(MOST_SIZES)(lambda sides: _made(model, choice, (1, *sides)))
+        self._first = self._engine_of(shape[1:])
+
+    @property
+    def name(self) -> str:
+        """That of each."""
+        return self._first.name
+
+    def _logits(self, images: Tensor) -> Tensor:
+        engine: NetworkEngine = self._engine_of(tuple(images.shape[1:]))
+        return engine._logits(images)
+
+
+def _made(model: Model, choice: Choice, shape: tuple[int, ...]) -> NetworkEngine:
     match choice:
         case "torch", ("fp32" | "bf16" | "fp16") as kind:
             return TorchEngine(model, kind, CPU)
@@ -52,13 +79,13 @@ def make_engine(model: Model, choice: Choice, shape: tuple[int, ...]) -> Network
         case "openvino", ("fp32" | "bf16") as kind:
             return openvino.OpenVinoEngine(make_graph(model, shape), model.card, kind)
         case "onnx", "fp32":
-            program = _kept(
+            return _kept(
                 _graphs(model, "onnx", shape),
                 onnx.read_graph,
                 lambda: onnx.graph_of(model, shape),
                 onnx.write_graph,
+                lambda graph: onnx.OnnxEngine(graph, model.card),
             )
-            return onnx.OnnxEngine(program, model.card)
     raise ConfigError(
         "predict",
         found=" ".join(choice),
@@ -74,6 +101,7 @@ def make_graph(model: Model, shape: tuple[int, ...]) -> "ov.Model":
         openvino.read_graph,
         lambda: openvino.graph_of(model, shape),
         openvino.write_graph,
+        lambda graph: graph,
     )
 
 
@@ -106,12 +134,13 @@ def _kept(
     read: Callable[[Path], Graph],
     make: Callable[[], Graph],
     write: Callable[[Graph, Path], Path],
-) -> Graph:
-    """What stands in a folder; made, and written there if that can be, where nothing readable does."""
+    use: Callable[[Graph], Used],
+) -> Used:
+    """Use what stands in a folder; where nothing usable does, make it, and write it there if that can be."""
     try:
-        return read(folder)
+        return use(read(folder))
     except (OSError, RuntimeError):
         graph = make()
-    with suppress(StorageError, RuntimeError):  # it is converted anew the next time
+    with suppress(StorageError, OSError, RuntimeError):  # it is converted anew the next time
         write(graph, folder)
-    return graph
+    return use(graph)

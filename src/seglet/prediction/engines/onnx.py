@@ -29,6 +29,8 @@ class OnnxEngine(NetworkEngine):
     ------
     MissingExtra
         If ONNX Runtime is not installed.
+    RuntimeError
+        If it cannot read the graph.
     """
 
     def __init__(self, graph: bytes, card: ModelCard) -> None:
@@ -36,7 +38,10 @@ class OnnxEngine(NetworkEngine):
         runtime = _runtime()
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        self._session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        try:
+            self._session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its own errors have no class in common
+            raise RuntimeError(f"ONNX Runtime cannot read a graph: {error}") from error
         self._input = self._session.get_inputs()[0].name
 
     @property

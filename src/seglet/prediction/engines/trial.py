@@ -1,6 +1,7 @@
 """What an engine is worth: how fast it is, and how far from PyTorch in float32."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,22 +62,22 @@ class Expected:
 
     Attributes
     ----------
-    windows : (n, c, [z,] y, x) float32 array
-        Of a real image.
-    logits : (n, outputs, [z,] y, x) float32 array
+    windows : list of (1, c, [z,] y, x) float32 array
+        Of real images.
+    logits : list of (1, outputs, [z,] y, x) float32 array
         As of `NetworkEngine.logits`.
-    planes : (n, k, [z,] y, x) float32 array
+    planes : list of (k, [z,] y, x) float32 array
         The probabilities that decide on masks.
     """
 
-    windows: Windows
-    logits: Windows
-    planes: Windows
+    windows: Sequence[Windows]
+    logits: Sequence[Windows]
+    planes: Sequence[Windows]
 
 
-def expect(exact: NetworkEngine, windows: Windows, card: ModelCard) -> Expected:
+def expect(exact: NetworkEngine, windows: Sequence[Windows], card: ModelCard) -> Expected:
     """Run PyTorch in float32, once for all engines that are compared with it; a window at a time."""
-    logits = np.concatenate([exact.logits(window[None]) for window in windows])
+    logits = [exact.logits(window) for window in windows]
     return Expected(windows, logits, _probabilities(exact, windows, card))
 
 
@@ -100,34 +101,34 @@ def try_engine(
     seconds, logits = [], []
     for window in expected.windows:
         start = time.perf_counter()
-        logits.append(engine.logits(window[None]))
+        logits.append(engine.logits(window))
         seconds.append(time.perf_counter() - start)
     return Trial(
         engine=choice[0],
         precision=choice[1],
         milliseconds=1000 * min(seconds),
-        largest_logit=_largest(np.concatenate(logits), expected.logits),
+        largest_logit=_largest(logits, expected.logits),
         largest_probability=_largest(planes, expected.planes),
         dice=agreement(planes, expected.planes, card),
     )
 
 
-def agreement(planes: Windows, expected: Windows, card: ModelCard) -> float:
-    """Dice of the masks of (n, k, [z,] y, x) probabilities; the least of all foreground classes."""
+def agreement(planes: Sequence[Windows], expected: Sequence[Windows], card: ModelCard) -> float:
+    """Dice of the masks of (k, [z,] y, x) probabilities, all windows together; the least of all classes."""
     found, true = (_masks(each, card) for each in (planes, expected))
     each = [dice(true == index, found == index) for index in range(1, card.plan.n_classes)]
     present = [value for value in each if not np.isnan(value)]
     return min(present, default=1.0)
 
 
-def _probabilities(engine: NetworkEngine, windows: Windows, card: ModelCard) -> Windows:
-    said = (engine.run(window[None])[0] for window in windows)
-    return np.stack([class_probabilities(calibrated(planes, card), card) for planes in said])
+def _probabilities(engine: NetworkEngine, windows: Sequence[Windows], card: ModelCard) -> list[Windows]:
+    said = (engine.run(window)[0] for window in windows)
+    return [class_probabilities(calibrated(planes, card), card) for planes in said]
 
 
-def _masks(planes: Windows, card: ModelCard) -> NDArray[np.uint8]:
-    return np.stack([to_labels(each, card.threshold) for each in planes])
+def _masks(planes: Sequence[Windows], card: ModelCard) -> NDArray[np.uint8]:
+    return np.concatenate([to_labels(each, card.threshold).ravel() for each in planes])
 
 
-def _largest(one: Windows, other: Windows) -> float:
-    return float(np.abs(one - other).max())
+def _largest(one: Sequence[Windows], other: Sequence[Windows]) -> float:
+    return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
