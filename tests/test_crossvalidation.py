@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from seglet import pipeline
+from seglet.core.errors import ConfigError, StorageError
 from seglet.core.events import Event
+from seglet.core.storage import write_text
 from seglet.crossvalidation import share_of_fold
 from seglet.metrics.scores import read_scores
 from seglet.model import load_model
@@ -105,6 +107,44 @@ def test_a_resumed_run_trains_only_what_is_missing(
     trained = pipeline.train(cells, run.folder, resume=True, tell=heard.append)
     assert run.fold(1).history.stat().st_mtime_ns == before
     assert trained.scores.mean_dice.mean == pytest.approx(read_scores(folds_run.scores).mean_dice.mean)
+
+
+def resumable(folds_run: Run, folder: Path) -> Run:
+    """A copy whose last fold is still to be trained."""
+    run = Run(folder)
+    shutil.copytree(folds_run.folder, run.folder)
+    for gone in (run.facts, run.scores, run.report, run.fold(3).facts):
+        gone.unlink()
+    return run
+
+
+def test_a_resumed_run_may_predict_otherwise(folds_run: Run, cells: Path, tmp_path: Path) -> None:
+    run = resumable(folds_run, tmp_path / "run")
+    changed = ["predict.window=96", "predict.margin=8"]
+    trained = pipeline.train(cells, run.folder, resume=True, settings=changed)
+    assert trained.model.card.predict.window == 96
+    assert trained.model.card.members == 3
+
+
+def test_folds_are_not_chosen_by_two_thresholds(folds_run: Run, cells: Path, tmp_path: Path) -> None:
+    run = resumable(folds_run, tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"folds/1: found a finished fold.*predict\.threshold"):
+        pipeline.train(cells, run.folder, resume=True, settings=["predict.threshold=0.4"])
+
+
+def test_a_run_that_ended_between_two_files_keeps_its_folds(
+    cells: Path, folds_tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str) -> None:
+        if path.name == "split.yaml":
+            raise StorageError(path, found="a full disk", expected="room", remedy="Make room.")
+        write_text(path, text)
+
+    with monkeypatch.context() as patched, pytest.raises(StorageError):
+        patched.setattr(pipeline, "write_text", full)
+        pipeline.train(cells, tmp_path / "run", settings=folds_tiny)
+    trained = pipeline.train(cells, tmp_path / "run", resume=True)
+    assert trained.model.card.members == 3
 
 
 def test_a_test_part_that_is_said_is_scored_by_the_ensemble(

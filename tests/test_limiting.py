@@ -91,7 +91,7 @@ def limited(model: Model, slide: Path, share: float) -> str:
 @pytest.fixture
 def no_store_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of a slide as small as this one would take as much as all of it."""
-    monkeypatch.setattr("seglet.limiting.block_memory", lambda model: 0)
+    monkeypatch.setattr("seglet.limiting.block_memory", lambda *_: 0)
 
 
 @pytest.mark.usefixtures("no_store_costs", "taken")
@@ -135,7 +135,7 @@ def test_what_cannot_be_parted_is_refused_before_anything_is_done(
 def test_blocks_that_do_not_fit_are_refused_too(
     run_folder: Path, model: Model, slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seglet.limiting.block_memory", lambda model: 1 << 40)
+    monkeypatch.setattr("seglet.limiting.block_memory", lambda *_: 1 << 40)
     monkeypatch.setattr(limiting, "SHARES", (1,))
     most = limited(model, slide, 0.9)
     with pytest.raises(

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image as Picture
 
 from processes import peak
 from seglet.core.events import quiet
 from seglet.data.synthetic import make_dataset
 from seglet.expecting import training_memory
 from seglet.model import untrained
-from seglet.peaks import TRAINING, highest, peaks
+from seglet.peaks import TRAINING, _training, highest, peaks
 from seglet.planning import Planned, make_planned
 from seglet.recipe import read_recipe
 
@@ -36,6 +37,18 @@ def test_larger_steps_take_more_in_training_alone(plan: Callable[..., Planned]) 
 
 def test_the_stage_that_takes_most_is_named(plan: Callable[..., Planned]) -> None:
     assert highest(plan("plan.batch_size=64", "plan.channels=[32,64]")).stage == TRAINING
+
+
+def test_of_folds_the_one_that_takes_most_counts(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    data = make_dataset(tmp_path / "data", n_images=3, shape=(64, 64))
+    for file in (min((data / folder).iterdir()) for folder in ("images", "masks")):
+        Picture.open(file).resize((640, 640), Picture.Resampling.NEAREST).save(file)
+    settings = [one for one in tiny if not one.startswith("split.")]
+    planned = make_planned(data, read_recipe("auto", (*settings, "split.folds=3")), quiet)
+    model = untrained(planned.card())
+    each = [_training(planned.of_fold(fold), model) for fold in planned.folds]
+    assert max(each) > 1.5 * min(each)
+    assert of(planned)[TRAINING] >= max(each)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bytes are counted otherwise elsewhere")

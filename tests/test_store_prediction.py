@@ -130,6 +130,18 @@ def test_what_was_predicted_before_is_replaced(
         assert is_valid(path)
 
 
+def test_images_of_one_name_get_stores_of_their_own(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8]
+) -> None:
+    for patient in ("p1", "p2", "p3"):
+        (tmp_path / "in" / patient).mkdir(parents=True)
+        stored(tmp_path / "in" / patient / "scan.zarr", pixels)
+    pipeline.predict(model, [tmp_path / "in"], tmp_path / "out")
+    stores = sorted((tmp_path / "out").iterdir())
+    assert [path.name for path in stores] == [f"p{n}_scan.ome.zarr" for n in (1, 2, 3)]
+    assert all(map(is_valid, stores))
+
+
 def test_one_store_holds_one_image(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
     sources = [stored(tmp_path / f"{name}.ome.zarr", pixels) for name in "ab"]
     with pytest.raises(DatasetError, match="2 images"):

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
+from seglet.core.errors import ConfigError
 from seglet.core.events import Event, Tell
 from seglet.core.storage import write_text
 from seglet.data.crops import Piece, images_of
-from seglet.data.folds import folds_to_text
 from seglet.data.splits import Split, split_to_text
 from seglet.ensembling import ensemble_of
 from seglet.metrics.evaluate import Scores, evaluate
 from seglet.metrics.scores import write_scores
-from seglet.model import Model, load_model, save_model
+from seglet.model import Model, ModelCard, load_model, save_model
+from seglet.networks.hardware import own_threads
 from seglet.planning import Planned
 from seglet.reserving import AFTER_S, busyness
 from seglet.run import Run, start_run
@@ -22,7 +24,9 @@ from seglet.settling import choose_protocol
 HELD_OUT = "test_scores"  # of the ensemble, on the test part that stayed out of all folds
 
 
-def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tell) -> tuple[Model, Scores]:
+def train_folds(
+    planned: Planned, run: Run, began: float, ends: float, resume: bool, tell: Tell
+) -> tuple[Model, Scores]:
     """Train one model a fold, score each on its own fold, and keep their ensemble as the run's model.
 
     Every fold gets the same share of the time, and leaves of it what its part of the scoring takes. A fold
@@ -34,8 +38,8 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
         With folds.
     run : Run
         The whole run; each fold is a run of its own in ``folds/1`` and so on.
-    ends : float
-        When everything is to be over, by `time.monotonic`.
+    began, ends : float
+        Since when the time counts and when everything is to be over, by `time.monotonic`.
     resume : bool
         Whether to go on with an interrupted run.
     tell : callable
@@ -47,7 +51,6 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
         The ensemble, which averages the probabilities of all folds' models; the cross-validated scores.
     """
     started = time.monotonic()
-    write_text(run.folds, folds_to_text(planned.folds))
     models: list[Model] = []
     held_out, n_folds = planned.part("test"), len(planned.folds)
     for number, fold in enumerate(planned.folds, start=1):
@@ -55,7 +58,8 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
         scored = [*planned.pieces(fold.test), *held_out]  # each member of the ensemble sees what is held out
         trained_by = ends - AFTER_S * busyness()  # the page is drawn once, after the last fold
         share = share_of_fold(trained_by - started, trained_by - time.monotonic(), number, n_folds)
-        models.append(_train_fold(planned.of_fold(fold), run.fold(number), share, scored, resume, tell))
+        with own_threads():  # the next may find free cores again
+            models.append(_train_fold(planned.of_fold(fold), run.fold(number), share, scored, resume, tell))
     ensemble = ensemble_of(models)
     save_model(ensemble, run.model)
     scores = score_run(fold_pairs(planned, models, tell), planned, run, None)
@@ -66,7 +70,7 @@ def train_folds(planned: Planned, run: Run, ends: float, resume: bool, tell: Tel
         images, most = images_of(held_out), planned.allowance.n_ranked
         found = evaluate(pairs, names, protocol, threshold, images=images, most_pixels=most)
         write_scores(found, run.folder, HELD_OUT)
-    return finish(run, planned, ensemble, scores, None, time.monotonic() - started), scores
+    return finish(run, planned, ensemble, scores, None, time.monotonic() - began), scores
 
 
 def share_of_fold(all_s: float, left_s: float, number: int, n_folds: int) -> float:
@@ -94,7 +98,7 @@ def _train_fold(
     planned: Planned, run: Run, share_s: float, scored: Sequence[Piece], resume: bool, tell: Tell
 ) -> Model:
     if resume and run.facts.is_file():
-        return load_model(run.folder)
+        return _finished(run, planned.card())
     if not run.folder.exists():
         start_run(run.folder)
     write_text(run.split, split_to_text(planned.split))
@@ -103,6 +107,20 @@ def _train_fold(
     model, outcome = fit_planned(planned, run, ends, scored, resume, tell)
     write_run_facts(run, planned, outcome, time.monotonic() - started)
     return model
+
+
+def _finished(run: Run, card: ModelCard) -> Model:
+    """The model of a fold that was trained before; it predicts as those to come."""
+    model = load_model(run.folder)
+    now, then = card.predict, model.card.predict
+    if (now.threshold, now.align) != (then.threshold, then.align):
+        raise ConfigError(
+            run.folder,
+            found="a finished fold that was chosen by another predict.threshold or predict.align",
+            expected="the same for all folds",
+            remedy="Leave these settings as they were, or train anew into another folder.",
+        )
+    return replace(model, card=model.card.model_copy(update={"predict": now}))
 
 
 def _named(fold: Split) -> str:

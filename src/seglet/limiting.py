@@ -109,8 +109,11 @@ def require_blocks(case: Case, model: Model, room: Room) -> None:
     DatasetError
         As `require_held`.
     """
-    if room.most is not None and block_memory(model) > room.n_bytes:
-        raise _too_large(case, "block by block", block_memory(model), room.n_bytes, room.most)
+    if room.most is None:
+        return
+    needed = block_memory(model, open_case(case))
+    if needed > room.n_bytes:
+        raise _too_large(case, "block by block", needed, room.n_bytes, room.most)
 
 
 def _too_large(case: Case, how: str, needed: int, left: int, most: int, way: str = "") -> DatasetError:
@@ -129,8 +132,9 @@ def smaller_windows(card: ModelCard) -> Iterator[ModelCard]:
         return
     tiling = tiling_of(card)
     multiple = max(tiling.multiple)
-    least = max(SHORTEST, *(2 * side + 1 for side in tiling.margin if card.plan.is_valid), 0)
+    is_margin_kept = card.plan.is_valid or card.predict.margin is not None
+    least = max(SHORTEST, *(2 * side + 1 for side in tiling.margin if is_margin_kept), 0)
     for share in SHARES[1:]:
         side = ceil(max(tiling.window) * share / multiple) * multiple
         if side >= least and side < max(tiling.window):
-            yield card.predicting(window=side)
+            yield card.predicting(window=side, batch=1)

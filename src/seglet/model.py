@@ -43,6 +43,8 @@ class PredictConfig(Config):
     stride : int or None
         Where said, windows start every so many pixels, and each pixel gets the plain mean of all windows that
         show it; in place of a margin.
+    batch : int or None
+        Windows that the network sees at once; where None, as many as have 512x512 pixels, at least one.
     flips : bool or None
         Whether the mean over all mirrored versions is taken, four of an image and eight of a volume, at as
         many times the cost. Where None, of images whose patches are mirrored in training; never of volumes.
@@ -67,6 +69,7 @@ class PredictConfig(Config):
     window: Annotated[int, Field(gt=0)] | None = None
     margin: Annotated[int, Field(ge=0)] | None = None
     stride: Annotated[int, Field(gt=0)] | None = None
+    batch: Annotated[int, Field(gt=0)] | None = None
     flips: bool | None = None
     rotations: Annotated[int, Field(ge=1)] = 1
     align: bool | None = None

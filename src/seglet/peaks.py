@@ -63,7 +63,7 @@ def highest(planned: Planned) -> Peak:
 
 
 def peaks(planned: Planned, network: nn.Module) -> tuple[Peak, ...]:
-    """The stages that may take most, in the order of time; of folds those of the first.
+    """The stages that may take most, in the order of time; of folds those of the one that takes most.
 
     Parameters
     ----------
@@ -72,15 +72,15 @@ def peaks(planned: Planned, network: nn.Module) -> tuple[Peak, ...]:
     network : Module
         As it is planned; its weights are not asked.
     """
-    one = planned.of_fold(planned.folds[0]) if planned.folds else planned
+    ones = [planned.of_fold(fold) for fold in planned.folds] or [planned]
     model = Model(network, planned.card())
     held = LIBRARY + _held(planned)
     after = held + len(planned.folds) * n_parameters(network) * BYTES_PER_VALUE
     scored = planned.pieces(planned.scored_cases)
     kept = after + _masks_kept(scored, model.card)
     return (
-        Peak(TRAINING, held + _training(one, model)),
-        Peak("choosing the threshold", after + _choosing(one, model)),
+        Peak(TRAINING, held + max(_training(one, model) for one in ones)),
+        Peak("choosing the threshold", after + max(_choosing(one, model) for one in ones)),
         Peak("comparing windows with one pass", after + _comparing(planned, scored, model.card)),
         Peak("scoring", kept + _scoring(planned, scored, model)),
         Peak("the report", kept + _showing(planned, scored)),

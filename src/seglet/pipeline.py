@@ -13,6 +13,7 @@ from seglet.core.storage import write_text
 from seglet.crossvalidation import train_folds
 from seglet.data.datasets import open_dataset
 from seglet.data.doctor import Examination, examine
+from seglet.data.folds import folds_to_text
 from seglet.data.splits import split_to_text
 from seglet.evaluation import evaluate_model, is_model
 from seglet.limiting import fit_within
@@ -125,11 +126,13 @@ def train(
     run, chosen = _open_run(Path(out), recipe, settings, resume)
     written, limit = run.written_split if resume else None, limit_of(max_ram)
     planned = plan_within(limit, Path(data), chosen, tell, written, begun=resume)
+    if planned.folds:
+        write_text(run.folds, folds_to_text(planned.folds))  # first: with the recipe the run can be resumed
     write_text(run.recipe, to_text(planned.recipe))
     write_text(run.split, split_to_text(planned.split))
     ends = time_is.began + planned.recipe.fit.budget_s
     if planned.folds:
-        model, scores = train_folds(planned, run, ends, resume, tell)
+        model, scores = train_folds(planned, run, time_is.began, ends, resume, tell)
         return Trained(run, model, scores, planned.scored_on)
     scored = planned.part(planned.scored_on)
     model, outcome = fit_planned(planned, run, ends, scored, resume, tell)

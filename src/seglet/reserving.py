@@ -74,8 +74,8 @@ def rehearse(planned: Planned, card: ModelCard, looked: Sequence[Piece], scored:
     looked, scored : sequences of Sample or Crop
         What outputs are chosen on, see `seglet.choosing.pieces_to_choose_on`; what is scored.
     """
-    smallest = min(scored, key=lambda piece: prod(piece.image.shape))
-    part = _part(read_piece(smallest), MOST_REHEARSED)
+    usual = sorted(scored, key=lambda piece: prod(piece.image.shape))[len(scored) // 2]
+    part = _part(read_piece(usual), MOST_REHEARSED)
     shown = sum(sorted(prod(piece.image.shape) for piece in scored)[-N_SHOWN:])
     work = Work(
         n_looked=n_seen_of(looked, card) + _n_compared(scored, card),

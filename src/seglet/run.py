@@ -16,8 +16,9 @@ from seglet.recipe import Recipe, read_recipe
 
 FIXED = (
     *("layout", "masks", "split", "plan", "targets", "network", "patches", "loss"),
-    *(f"fit.{n}" for n in ("optimizer", "learning_rate", "momentum", "weight_decay", "ema", "seed")),
-)  # settings that a begun run keeps: its weights and their optimizer were made by them
+    *(f"fit.{n}" for n in ("optimizer", "learning_rate", "momentum", "weight_decay", "ema", "clip", "seed")),
+    *("fit.accumulate", "fit.validation_windows"),
+)  # settings that a begun run keeps: its weights and their losses were made by them
 SHOWN_PACKAGES = ("torch", "lightning", "numpy", "scipy", "scikit-image", "pillow", "tifffile")
 
 

@@ -43,7 +43,7 @@ STORES = ome_zarr.SUFFIXES
 STORE = ".ome.zarr"  # of those that are made
 NAME = "segmentation"  # of the labels, where the recipe has no name of its own
 LARGE_FORMATS = (*tiff.SUFFIXES, *hdf5.SUFFIXES, *nrrd.SUFFIXES, ".nii")  # parts of them are read alone
-AT_ONCE = 2  # images in memory: while one is predicted, the last is written and the next is read
+AT_ONCE = 3  # images in memory: while one is predicted, the last is written and the next is read
 MADE = "made"  # key that says what of a store this module wrote
 COPY, PREDICTION = "copy", "prediction"
 
@@ -90,7 +90,7 @@ def prediction_places(
         return {out: cases[0]}
     found: dict[Path, Case] = {}
     places = mask_places(images, out, model.card.channels)
-    each = replace(room, n_bytes=room.n_bytes // AT_ONCE) if len(places) > 1 and room.most else room
+    each = replace(room, n_bytes=room.n_bytes // AT_ONCE) if len(places) > 1 else room
     for path, case in places.items():
         is_stored = not probabilities and _is_for_store(case, model, each)
         place = path.with_name(path.name.removesuffix(suffix_of(path.name)) + STORE) if is_stored else path

@@ -59,6 +59,13 @@ def require_suited(recipe: Recipe, plan: Plan, labels: Labels) -> None:
     if plan.reading == "disk":
         require_in_memory(recipe.patches.border_weight, targets)
         _require_no_rules(recipe.decoding)
+    if plan.is_valid and recipe.predict.align:
+        raise ConfigError(
+            "predict.align",
+            found="true, for a network of unpadded convolutions",
+            expected="false: beyond the border of a block it says nothing that could be moved inside",
+            remedy="Leave predict.align out.",
+        )
     if targets.kind == "borders":
         _require_borders(labels, loss)
         names = (*names, "border")

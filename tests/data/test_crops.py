@@ -102,6 +102,15 @@ def test_nothing_is_cut_where_nobody_labelled_or_the_image_is_empty() -> None:
     assert all(crop.region.start[0] < 20 and crop.region.start[1] < 30 for crop in found)
 
 
+def test_the_one_place_that_was_labelled_is_found() -> None:
+    labels = np.full((2000, 2000), IGNORE, np.uint8)
+    labels[1210:1220, 735:745] = 1
+    pixels = np.zeros((1, 10, 10), np.uint8)
+    image = StoredImage((1, *labels.shape), np.dtype(np.uint8), lambda box: pixels[(slice(None), *box)], True)
+    (crop,) = choose_crops(StoredSample("a", image, lambda box: labels[box]), (50, 50), 2)
+    assert crop.region == Region((1200, 700), (1250, 750))
+
+
 def test_windows_know_their_images() -> None:
     crop = Crop(sample(np.zeros(SHAPE, np.uint8)), Region((0, 0, 0), (8, 8, 8)))
     whole = Sample("b", Image(PIXELS))

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,11 @@ def test_more_takes_more(make_model: MakeModel) -> None:
     assert plain < image_memory(an_image(1, 900, 901), model.card)
     assert plain < image_memory(an_image(1, 900, 900), decoding)
     wider, longer = make_model(channels=(8, 16)), make_model(window=128)
-    assert network_memory(model) < min(network_memory(wider), network_memory(longer, an_image(1, 900, 900)))
+    assert network_memory(model) < network_memory(wider)
+    one, other = (replace(each, card=each.card.predicting(batch=1)) for each in (model, longer))
+    assert network_memory(one) < network_memory(other) < network_memory(longer)
+    for side in (40, 900, 1115, 2000):
+        assert network_memory(longer, an_image(1, side, side)) <= network_memory(longer)
     assert block_memory(model) < block_memory(longer)
 
 

@@ -1,13 +1,15 @@
 """Which windows a model's settings mean."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import prod
 
 import pytest
 
 from seglet.core.errors import ConfigError
 from seglet.model import Model, PredictConfig
 from seglet.prediction import tiling
-from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once
+from seglet.prediction.tiling import Tiling, extent_of, tiling_of
 
 MakeModel = Callable[..., Model]
 
@@ -57,5 +59,18 @@ def test_a_stride_is_taken_at_its_word(make_model: MakeModel) -> None:
 
 def test_batches_hold_a_certain_number_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiling, "PIXELS_AT_ONCE", 10 * 32 * 32)
-    assert windows_at_once(Tiling((32,) * 2, (0,) * 2, (1,) * 2).stripes((128, 96))) == 10
-    assert windows_at_once(Tiling((512,) * 2, (0,) * 2, (1,) * 2).stripes((500, 500))) == 1
+    small, large = (Tiling((side,) * 2, (0,) * 2, (1,) * 2) for side in (32, 512))
+    assert small.windows_at_once(extent_of(small.stripes((128, 96)))) == 10
+    assert large.windows_at_once(extent_of(large.stripes((500, 500)))) == 1
+    assert replace(small, batch=3).windows_at_once((32, 32)) == 3
+
+
+@pytest.mark.parametrize(("window", "margin"), [(512, 32), (256, 32), (128, 0), (64, 16)])
+@pytest.mark.parametrize("batch", [None, 1])
+def test_no_batch_is_larger_than_foretold(window: int, margin: int, batch: int | None) -> None:
+    cut = Tiling((window,) * 2, (margin,) * 2, (32,) * 2, batch=batch)
+    taken = []
+    for side in range(1, 4 * window, 13):
+        extent = extent_of(cut.stripes((side, side)))
+        taken.append(prod(extent) * cut.windows_at_once(extent))
+    assert 0.7 * cut.largest_batch < max(taken) <= cut.largest_batch

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from seglet.core.errors import StorageError, TrainingError
-from seglet.training.checkpoints import WholeFiles, read_checkpoint
+from seglet.training.checkpoints import BEST, Keeper, WholeFiles, read_checkpoint
 
 CONTENT = {"state_dict": {"w": torch.arange(3.0)}, "global_step": 7}
 
@@ -67,3 +67,12 @@ def test_reading_runs_no_code_from_the_file(tmp_path: Path) -> None:
     with pytest.raises(TrainingError):
         read_checkpoint(path)
     assert not Spy.opened
+
+
+def test_the_best_round_is_known_in_a_run_folder_that_was_moved(tmp_path: Path) -> None:
+    before, after = (Keeper(tmp_path / name, filename=BEST, monitor="val_loss") for name in ("a", "b"))
+    before.best_k_models = {str(tmp_path / "a/best.ckpt"): torch.tensor(0.25)}
+    before.best_model_score = torch.tensor(0.25)
+    after.load_state_dict(before.state_dict())
+    assert after.best_k_models == before.best_k_models
+    assert after.best_model_score == 0.25

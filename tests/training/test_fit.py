@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from seglet.core.errors import MissingExtra, StorageError, TrainingError
 from seglet.core.events import Event, quiet
@@ -396,6 +397,33 @@ def test_too_little_memory_is_an_error_with_a_remedy(
     monkeypatch.setattr(PatchSampler, "batch", batch)
     with pytest.raises(TrainingError, match=r"2 patches of 32x32.*smaller plan\.batch_size"):
         fit(make_model(), disks, [], settings(), tmp_path)
+
+
+def test_a_cpu_whose_memory_is_full_says_so_too(
+    disks: list[Prepared], make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PatchSampler, "batch", lambda *_: torch.empty(1 << 60, dtype=torch.uint8))
+    with pytest.raises(TrainingError, match="too little memory"):
+        fit(make_model(), disks, [], settings(), tmp_path)
+
+
+@pytest.mark.parametrize("checkpointing", [True, False])
+def test_arithmetic_is_chosen_within_the_memory_of_training(
+    disks: list[Prepared],
+    make_model: MakeModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    checkpointing: bool,
+) -> None:
+    forgets = []
+
+    def choose(choice: str, network: nn.Module, *_: object, **__: object) -> Precision:
+        forgets.append(any("forward" in vars(block) for block in network.modules()))
+        return Precision("fp32", choice)
+
+    monkeypatch.setattr(room, "choose_precision", choose)
+    fit(make_model(), disks, [], settings(steps=1, checkpointing=checkpointing), tmp_path)
+    assert forgets == [checkpointing]
 
 
 def test_a_run_interrupted_in_its_first_round_whose_time_is_over_keeps_its_last_weights(

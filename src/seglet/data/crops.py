@@ -1,16 +1,19 @@
 """Windows of cases that stay on disk: what is scored, shown and measured of them instead of all pixels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seglet.core.grid import Region, spread_windows
+from seglet.core.grid import Cover, Region, spread_windows
 from seglet.core.image import IGNORE, Box, Sample, StoredImage, StoredSample
 
 CANDIDATES = 2  # windows looked at for each that is wished, and as many again where a mask was written
 LEAST_FOREGROUND = 0.5  # share of the windows that show a foreground class, if there are so many
+
+Shown = tuple[bool, bool]  # whether a window has a labelled pixel, and one of a foreground class
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,8 @@ def choose_crops(sample: StoredSample, window: tuple[int, ...], most: int) -> tu
     """Choose windows that stand for a case, always the same ones.
 
     They are spread evenly over what was ever written; windows that nobody labelled are left out. Where few
-    of the others show a foreground class, such ones are preferred until they are half of all.
+    of the others show a foreground class, such ones are preferred until they are half of all. Where all that
+    were looked at are unlabelled, all of the image are looked through.
 
     Parameters
     ----------
@@ -82,12 +86,15 @@ def choose_crops(sample: StoredSample, window: tuple[int, ...], most: int) -> tu
     Returns
     -------
     tuple of Crop
-        In the order of the file; empty where none of the windows looked at has a labelled pixel.
+        In the order of the file; empty where no window has a labelled pixel.
     """
     shape, n_seen = sample.image.shape, CANDIDATES * most
     seen = spread_windows(shape, window, n_seen, lambda region: sample.image.is_written(region.slices))
     masked = spread_windows(shape, window, n_seen, lambda region: sample.is_written(region.slices))
     shown = {region: _what_is_shown(sample, region) for region in dict.fromkeys((*seen, *masked))}
+    if not any(is_labelled for is_labelled, _ in shown.values()):
+        shown = dict(islice(_labelled_windows(sample, window), n_seen))
+        seen = list(shown)
     foreground = [region for region, (_, is_shown) in shown.items() if is_shown]
     others = [region for region in seen if shown[region] == (True, False)]
     natural = sum(region in seen for region in foreground) / max(len(seen), 1)
@@ -97,7 +104,15 @@ def choose_crops(sample: StoredSample, window: tuple[int, ...], most: int) -> tu
     return tuple(Crop(sample, region) for region in sorted(chosen, key=lambda region: region.start))
 
 
-def _what_is_shown(sample: StoredSample, region: Region) -> tuple[bool, bool]:
+def _labelled_windows(sample: StoredSample, window: tuple[int, ...]) -> Iterator[tuple[Region, Shown]]:
+    """Those of all windows with a labelled pixel, side by side, and what they show."""
+    for cover in Cover(sample.image.shape, window):
+        region = cover.within(sample.image.shape)
+        if sample.image.is_written(region.slices) and (what := _what_is_shown(sample, region))[0]:
+            yield region, what
+
+
+def _what_is_shown(sample: StoredSample, region: Region) -> Shown:
     """Whether a window holds any labelled pixel, and any of a foreground class."""
     labels = sample.read_labels(region.slices)
     counted = labels != IGNORE

@@ -63,7 +63,7 @@ class SplitConfig(Config):
     test: Pick = "auto"
     folds: Folds = "auto"
     file: Path | None = None
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)

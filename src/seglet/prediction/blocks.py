@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,7 +223,7 @@ def _within_block(card: ModelCard, shape: tuple[int, ...]) -> Tiling:
     if tiling.valid is not None:
         return replace(tiling, window=shape[-len(tiling.window) :], is_surrounded=True)
     n_axes = len(tiling.multiple)
-    return Tiling(shape[-n_axes:], (0,) * n_axes, tiling.multiple)
+    return Tiling(shape[-n_axes:], (0,) * n_axes, tiling.multiple, batch=tiling.batch)
 
 
 def _with_surround(predicted: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -244,7 +244,8 @@ def _tiling_on(stored: StoredImage, plan: Plan, tiling: Tiling) -> Tiling:
     axes, own = network_axes(plan.mode, plan.slice_axis), upright_spacing(stored, plan.unit)
     factors = [plan.spacing[n] / own[axis] if plan.spacing and own else 1.0 for n, axis in enumerate(axes)]
     sides = _of_strides(tiling) if tiling.stride is not None else tiling
-    sizes = dict.fromkeys(range(len(stored.shape)), (SLICES_AT_ONCE, 0, 1))  # the axis of slices, if any
+    n_slices = max(1, int(SLICES_AT_ONCE / max(1, prod(factors))))  # fewer where the file is finer
+    sizes = dict.fromkeys(range(len(stored.shape)), (n_slices, 0, 1))  # the axis of slices, if any
     windows = zip(axes, factors, sides.window, sides.margin, sides.multiple, strict=True)
     for axis, factor, side, around, step in windows:
         sizes[axis] = (ceil(side * factor), ceil(around * factor), step)

@@ -3,13 +3,16 @@
 from math import prod
 
 from seglet.core.image import StoredImage
+from seglet.core.orientation import UNTURNED
 from seglet.model import Model, ModelCard
 from seglet.networks.registry import n_parameters
+from seglet.prediction.blocks import blocks_of
 from seglet.prediction.outputs import n_planes
-from seglet.prediction.tiling import tiling_of, windows_at_once
+from seglet.prediction.tiling import extent_of, tiling_of
 from seglet.preprocessing.intensity import COUNTED
 from seglet.preprocessing.levels import BYTES_PER_VALUE
 from seglet.preprocessing.plan import Plan
+from seglet.preprocessing.spacing import turn_of
 from seglet.preprocessing.target import network_axes
 from seglet.preprocessing.transform import grid_shape
 
@@ -34,13 +37,14 @@ def network_memory(model: Model, image: StoredImage | None = None) -> int:
     model : Model
         Whose network it is.
     image : StoredImage or None
-        What is cut into windows; of the usual extent where None.
+        What is cut into windows; where None, whatever takes most.
     """
     card, tiling = model.card, tiling_of(model.card)
-    sides = tiling.window if image is None else _seen(image, card.plan)
-    along = tiling.stripes(sides)
-    n_windows = min(windows_at_once(along), prod(map(len, along)))
-    n_pixels = n_windows * prod(stripes[0].extent for stripes in along)
+    n_pixels = tiling.largest_batch
+    if image is not None:
+        along = tiling.stripes(_seen(image, card.plan))
+        extent = extent_of(along)
+        n_pixels = min(tiling.windows_at_once(extent), prod(map(len, along))) * prod(extent)
     activations = LIVE * card.plan.channels[0] * n_pixels * BYTES_PER_VALUE
     return LIBRARY + WEIGHTS * n_parameters(model.network) * BYTES_PER_VALUE + activations
 
@@ -59,7 +63,7 @@ def image_memory(image: StoredImage, card: ModelCard) -> int:
     n_inside = prod(grid_shape(image, plan))
     pixels = prod(image.extent) * image.dtype.itemsize
     planes = n_planes(card) * BYTES_PER_VALUE
-    predicted = planes * n_inside + (planes * n_pixels if n_inside != n_pixels else 0)
+    predicted = planes * (n_inside + n_pixels * _n_restored(image, card))
     prepared = n_inside * BYTES_PER_VALUE * plan.n_channels * 2 if _is_prepared_whole(card) else 0
     decided = planes * n_pixels + n_pixels * (MASK + (DECODING if card.decoding is not None else 0))
     is_counted = image.dtype in COUNTED and image.n_channels in (1, plan.n_channels)
@@ -68,11 +72,33 @@ def image_memory(image: StoredImage, card: ModelCard) -> int:
     return pixels + worst
 
 
-def block_memory(model: Model) -> int:
-    """Bytes that an image predicted block by block takes, however large it is, beside the network."""
+def block_memory(model: Model, image: StoredImage | None = None) -> int:
+    """Bytes that an image predicted block by block takes, however large it is, beside the network.
+
+    Parameters
+    ----------
+    model : Model
+        What predicts it.
+    image : StoredImage or None
+        What is cut into blocks; where None, one on the plan's own grid, seen whole.
+    """
     card = model.card
     per_pixel = 4 * (card.plan.n_channels + n_planes(card)) * BYTES_PER_VALUE
-    return STORE + per_pixel * prod(tiling_of(card).window)
+    n_pixels = prod(tiling_of(card).window)
+    if image is not None:
+        n_pixels = max(prod(block.shape) for block, _ in blocks_of(image, card))
+        n_pixels = max(n_pixels, n_pixels * prod(grid_shape(image, card.plan)) // prod(image.shape))
+    return STORE + per_pixel * n_pixels
+
+
+def _n_restored(image: StoredImage, card: ModelCard) -> int:
+    """Copies that are made to bring a prediction back to the image's own grid, and to its axes."""
+    plan = card.plan
+    is_resampled = prod(grid_shape(image, plan)) != prod(image.shape)
+    is_turned = turn_of(image) != UNTURNED
+    if plan.mode == "slices":
+        is_turned = is_turned or n_planes(card) > 1 or plan.slice_axis > 0
+    return is_resampled + is_turned
 
 
 def _seen(image: StoredImage, plan: Plan) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import calibrated, class_probabilities
 from seglet.prediction.rotations import turns
 from seglet.prediction.scenes import Scene, scene_of
-from seglet.prediction.tiling import Tiling, tiling_of, windows_at_once
+from seglet.prediction.tiling import Tiling, extent_of, tiling_of
 from seglet.preprocessing.transform import restore
 
 Place = tuple[Stripe, ...]
@@ -133,7 +133,7 @@ def predict_windows(
     blended: NDArray[np.float32] | None = None
     done, total = 0, len(images) * prod(map(len, along))
     batches = _batches(images, along, tiling)
-    for chosen, cut in batches if total <= windows_at_once(along) else ahead(batches):
+    for chosen, cut in batches if total <= tiling.windows_at_once(extent_of(along)) else ahead(batches):
         with timed("network"):
             planes = engine.run(cut)
         if blended is None:
@@ -174,8 +174,8 @@ def _batches(
     images: Sequence[Scene], along: Sequence[Sequence[Stripe]], tiling: Tiling
 ) -> Iterator[tuple[list[tuple[int, Place]], NDArray[np.float32]]]:
     """Which windows are run at once: the image and the place of each, and (n, c, [z,] y, x) input."""
-    windows = product(range(len(images)), product(*along))
-    while chosen := list(islice(windows, windows_at_once(along))):
+    windows, at_once = product(range(len(images)), product(*along)), tiling.windows_at_once(extent_of(along))
+    while chosen := list(islice(windows, at_once)):
         with timed("preprocess"):
             cut = [images[i].window(region_of(place).shifted(tiling.surround)) for i, place in chosen]
             batch = np.stack(cut)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 from seglet.core.errors import ConfigError
 from seglet.core.tiling import Stripe, strided_stripes, stripes, valid_stripes
@@ -33,6 +33,8 @@ class Tiling:
         Legal sizes of a network of unpadded convolutions; None for others.
     is_surrounded : bool
         Whether images come with a margin of their own that is read and not predicted.
+    batch : int or None
+        Windows at once, where that is said.
     """
 
     window: tuple[int, ...]
@@ -41,6 +43,7 @@ class Tiling:
     stride: int | None = None
     valid: tuple[ValidAxis, ...] | None = None
     is_surrounded: bool = False
+    batch: int | None = None
 
     @property
     def surround(self) -> tuple[int, ...]:
@@ -57,6 +60,23 @@ class Tiling:
         along = zip(shape, self.window, self.margin, self.multiple, strict=True)
         return [stripes(*sides) for sides in along]
 
+    def windows_at_once(self, extent: Sequence[int]) -> int:
+        """How many windows of this extent make a batch."""
+        return self.batch or max(1, PIXELS_AT_ONCE // prod(extent))
+
+    @property
+    def largest_batch(self) -> int:
+        """Pixels of all windows of a batch at most, whatever the image.
+
+        Windows that share an axis evenly are up to a quarter of their core longer than was wished.
+        """
+        if self.valid is not None or self.stride is not None:
+            extent = self.window
+        else:
+            along = zip(self.window, self.margin, self.multiple, strict=True)
+            extent = tuple(_up(_up(1.25 * (n - 2 * m), k) + 2 * m, k) for n, m, k in along)
+        return max(prod(extent) * self.windows_at_once(extent), 0 if self.batch else PIXELS_AT_ONCE)
+
 
 def tiling_of(card: ModelCard) -> Tiling:
     """The windows that suit a model; what its settings leave open follows from its plan.
@@ -71,7 +91,7 @@ def tiling_of(card: ModelCard) -> Tiling:
         _require_whole_windows(said, plan.margin)
         window = plan.patch_size if said.window is None else (said.window,) * len(plan.margin)
         steps = tuple(axis.step for axis in plan.valid_axes)
-        return Tiling(window, plan.margin, steps, valid=plan.valid_axes)
+        return Tiling(window, plan.margin, steps, valid=plan.valid_axes, batch=said.batch)
     if plan.mode == "3d":
         patch, multiple = plan.patch_size, total_stride(plan.strides, len(plan.patch_size))
         doubled = tuple(2 * n for n in patch)
@@ -85,12 +105,16 @@ def tiling_of(card: ModelCard) -> Tiling:
         margin = (said.margin,) * len(window)
     else:
         margin = tuple(min(m, w // 4) for m, w in zip(margin, window, strict=True))
-    return Tiling(window, margin, multiple, said.stride)
+    return Tiling(window, margin, multiple, said.stride, batch=said.batch)
 
 
-def windows_at_once(along: Sequence[Sequence[Stripe]]) -> int:
-    """How many windows of these extents make a batch."""
-    return max(1, PIXELS_AT_ONCE // prod(stripes[0].extent for stripes in along))
+def extent_of(along: Sequence[Sequence[Stripe]]) -> tuple[int, ...]:
+    """Extent of the windows whose places these are; all are alike."""
+    return tuple(stripes[0].extent for stripes in along)
+
+
+def _up(n: float, multiple: int) -> int:
+    return ceil(n / multiple) * multiple
 
 
 def _require_whole_windows(said: PredictConfig, margin: tuple[int, ...]) -> None:

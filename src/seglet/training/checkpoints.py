@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from seglet.core.errors import TrainingError
@@ -29,6 +30,17 @@ class WholeFiles(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with whole_file(Path(path)) as aside:
             aside.write_bytes(content.getbuffer())
+
+
+class Keeper(ModelCheckpoint):
+    """Keeps a checkpoint, and goes on where it was also in a run folder that was moved.
+
+    Lightning's own forgets there which round was the best: the next one would take its place.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what was saved."""
+        super().load_state_dict(state_dict | {"dirpath": self.dirpath})
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

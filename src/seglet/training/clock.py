@@ -98,7 +98,13 @@ class Clock:
     @property
     def is_over(self) -> bool:
         """Whether training ends here, because it is done or was told to stop."""
-        return self.stopped or self._share(self.step, self._step_s / 2) >= 1.0
+        pause_s = self._pause_s or self._since_last_step  # nothing was known of the first before it
+        return self.stopped or self._share(self.step, self._step_s / 2, pause_s) >= 1.0
+
+    @property
+    def _since_last_step(self) -> float:
+        """Seconds of this pause; it began when its last step was still to be done."""
+        return 0.0 if self._asked is None else max(self._now() - self._pause_began - self._step_s, 0.0)
 
     def start_round(self) -> None:
         """Begin a round; it ends at the next multiple of 1/rounds, so that resumed runs keep the beat.
@@ -108,8 +114,8 @@ class Clock:
         now = self._now()
         if not self.steps:
             self._not_before = now + LONGER * (now - self._pause_began)
-            if self._asked is not None:  # the pause began when its last step was still to be done
-                self._pause_s = max(now - self._pause_began - self._step_s, 0.0)
+            if self._asked is not None:
+                self._pause_s = self._since_last_step
             self._kept_s = self._reserve()
         else:
             self._not_before = now
@@ -133,7 +139,8 @@ class Clock:
         """Go on from where an interrupted run was saved."""
         self.step, self._before, self._since = step, elapsed, self._now()
 
-    def _share(self, step: int, ahead_s: float = 0.0) -> float:
+    def _share(self, step: int, ahead_s: float = 0.0, pause_s: float | None = None) -> float:
         if self.steps:
             return step / self.steps
-        return (self.elapsed + ahead_s) / max(self.seconds - self._kept_s - self._pause_s, LEAST_S)
+        pause_s = self._pause_s if pause_s is None else pause_s
+        return (self.elapsed + ahead_s) / max(self.seconds - self._kept_s - pause_s, LEAST_S)

@@ -4,14 +4,14 @@ import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -28,10 +28,13 @@ from seglet.patches.sources import PatchSource
 from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared
 from seglet.training.callbacks import History, Interruption, StopWithClock, Watch, Watcher
-from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, WholeFiles, read_checkpoint
+from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, Keeper, WholeFiles, read_checkpoint
 from seglet.training.clock import LEAST_S, Clock, nothing
 from seglet.training.module import SegmentationModule
+from seglet.training.recomputing import recomputing
 from seglet.training.settings import FitConfig
+
+NO_MEMORY = "can't allocate memory"  # of PyTorch on a CPU, whose error has no class of its own
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,8 @@ def fit(
         on_device(model.network, device).train()  # Lightning leaves it as it finds it: in eval, once timed
         batches = background.enter_context(in_background(_make_sampler(train, model.card, settings, device)))
         example = batches.batch(0).images
-        precision = choose_precision(config.precision, model.network, example, training=True)
+        with recomputing(model.network) if config.checkpointing else nullcontext():
+            precision = choose_precision(config.precision, model.network, example, training=True)
         tell(Event("training", f"on {device.type}, {precision.name} ({precision.reason})"))
         seconds = max(config.budget_s - (time.monotonic() - started), LEAST_S)
         clock = Clock(config.steps, seconds, config.rounds, reserve=settings.reserve)
@@ -218,11 +222,11 @@ def _keepers(folder: Path, config: FitConfig, has_validation: bool) -> list[Call
     """Checkpoints of the last and the best round, and early stopping."""
     place = folder / CHECKPOINTS
     keepers: list[Callback] = [
-        ModelCheckpoint(place, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False)
+        Keeper(place, filename=LAST, save_on_train_epoch_end=True, enable_version_counter=False)
     ]
     if has_validation:
         keepers.append(
-            ModelCheckpoint(
+            Keeper(
                 place,
                 filename=BEST,
                 monitor="val_loss",
@@ -277,7 +281,9 @@ def _require_finite(rows: list[dict[str, float]]) -> None:
 def _speaking_of_memory(plan: Plan) -> Iterator[None]:
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and NO_MEMORY not in str(error):
+            raise
         size = "x".join(str(n) for n in reversed(plan.patch_size))
         raise TrainingError(
             "training",

@@ -90,4 +90,4 @@ class FitConfig(Config):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     validation_windows: Annotated[int, Field(gt=0)] = 48
     tensorboard: bool = False
-    seed: int = 0
+    seed: Annotated[int, Field(ge=0)] = 0

@@ -20,7 +20,8 @@ from seglet.prediction.engines.pytorch import TorchEngine
 if TYPE_CHECKING:
     import openvino as ov
 
-Graph, Used = TypeVar("Graph"), TypeVar("Used")
+Graph = TypeVar("Graph")
+Used = TypeVar("Used")
 Choice = tuple[EngineName, EnginePrecision]
 
 INT8 = "int8"  # folder of a model that holds its quantized graph

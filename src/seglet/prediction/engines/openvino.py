@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,7 @@ Arithmetic = Literal["fp32", "bf16", "int8"]
 HINTS: dict[Arithmetic, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 GRAPH = "network.xml"
 MOST_SHAPES = 8  # compiled at a time; images of many sizes take turns
+MOST_PIXELS = 3 * 512 * 512  # of all of them, but for one: each keeps what it computes with
 
 
 class OpenVinoEngine(NetworkEngine):
@@ -61,7 +63,7 @@ class OpenVinoEngine(NetworkEngine):
         if shape in self._compiled:
             self._compiled.move_to_end(shape)
             return self._compiled[shape]
-        if len(self._compiled) == MOST_SHAPES:
+        while self._compiled and not self._has_room(shape):
             self._compiled.popitem(last=False)
         graph = self._graph.clone()
         graph.reshape(list(shape))
@@ -73,6 +75,10 @@ class OpenVinoEngine(NetworkEngine):
         compiled = _core().compile_model(graph, "CPU", settings)
         self._compiled[shape] = compiled.create_infer_request()
         return self._compiled[shape]
+
+    def _has_room(self, shape: tuple[int, ...]) -> bool:
+        n_pixels = sum(n * prod(sides) for n, _, *sides in (*self._compiled, shape))
+        return len(self._compiled) < MOST_SHAPES and n_pixels <= MOST_PIXELS
 
 
 def graph_of(model: Model, shape: tuple[int, ...]) -> "openvino.Model":
