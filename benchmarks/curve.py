@@ -25,7 +25,7 @@ from accuracy import DATA, TASKS, figure, words
 from accuracy import Figure as Measured
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 import seglet
 from seglet.core.storage import write_text
@@ -210,7 +210,7 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     with mpl.rc_context(STYLE):
         picture = Figure(figsize=(WIDTH, height), facecolor="white")
         grid = picture.subplots(n_rows, N_COLUMNS, squeeze=False)
-        picture.subplots_adjust(0.06, 0.75 / height, 0.84, 1 - 0.3 / height, wspace=0.72, hspace=0.45)
+        picture.subplots_adjust(0.075, 0.75 / height, 0.84, 1 - 0.3 / height, wspace=0.78, hspace=0.45)
         for axes in grid.flat[len(shown) :]:
             axes.remove()
         for axes, panel in zip(grid.flat, shown, strict=False):
@@ -231,6 +231,7 @@ def _draw_panel(axes: Axes, panel: Panel, runs: Sequence[Run]) -> None:
     axes.set(title=panel.title, xscale="log", xlim=(minutes[0] / 1.2, minutes[-1] * 1.2))
     axes.xaxis.set(major_locator=FixedLocator(minutes), minor_locator=NullLocator())
     axes.set_xticks(minutes, [f"{each:.3g}" for each in minutes])
+    axes.yaxis.set_major_locator(MaxNLocator(4))
     axes.grid(color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     rows = [one for one in PROTOCOLS[panel.protocol].published if one.label in panel.others]
@@ -248,7 +249,7 @@ def _label(axes: Axes, values: dict[str, float]) -> None:
     for name, value in sorted(values.items(), key=lambda item: item[1]):
         before = max(value, before + line)
         axes.annotate(
-            f"{name} {value:.4g}".replace(" 0.", " ."),
+            f"{name} {value:.4f}".removesuffix("0").replace(" 0.", " ."),
             (1, value),
             (1.06, before),
             xycoords=("axes fraction", "data"),
