@@ -15,7 +15,7 @@ from seglet.prediction.engines.engine import NetworkEngine, Windows
 from seglet.prediction.outputs import calibrated, class_probabilities
 
 LEAST_DICE = 0.995  # of an engine's masks with those of PyTorch in float32
-LEAST_DICE_INT8 = 0.98  # what 8 bits cost was measured against the truth before
+LEAST_DICE_INT8 = 0.97  # what 8 bits cost was measured against the truth before
 
 
 class Trial(Config):
