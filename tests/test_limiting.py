@@ -51,8 +51,16 @@ def test_where_there_is_room_windows_stay(model: Model, taken: int) -> None:
     assert room == Room((4 << 30) - taken - SPARE - network_memory(model), 4 << 30)
 
 
-def test_windows_shrink_until_they_fit(model: Model, taken: int) -> None:
+def test_at_first_windows_are_run_one_by_one(model: Model, taken: int) -> None:
     whole = taken + SPARE + network_memory(model) + block_memory(model)
+    assert fit_within(model, whole, tries_engines=False)[0] is model
+    found, _ = fit_within(model, whole - 1, tries_engines=False)
+    assert found.card == model.card.predicting(batch=1)
+
+
+def test_windows_shrink_until_they_fit(model: Model, taken: int) -> None:
+    one = replace(model, card=model.card.predicting(batch=1))
+    whole = taken + SPARE + network_memory(one) + block_memory(one)
     found, room = fit_within(model, whole - 1, tries_engines=False)
     assert tiling_of(found.card).window[0] < tiling_of(model.card).window[0]
     assert tiling_of(found.card).window[0] % 32 == 0
@@ -71,7 +79,8 @@ def test_where_not_even_the_network_fits_that_is_said(model: Model, taken: int) 
 def test_windows_a_stride_apart_are_left_alone(model: Model, taken: int) -> None:
     predict = model.card.predict.model_copy(update={"window": 64, "stride": 16})
     strided = Model(model.network, model.card.model_copy(update={"predict": predict}))
-    assert fit_within(strided, taken + SPARE + network_memory(strided) + 1, tries_engines=False)[0] is strided
+    found, _ = fit_within(strided, taken + SPARE + network_memory(strided) + 1, tries_engines=False)
+    assert found.card == strided.card.predicting(batch=1)
 
 
 def test_without_a_word_a_share_of_the_free_memory_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +91,8 @@ def test_without_a_word_a_share_of_the_free_memory_is_taken(monkeypatch: pytest.
 
 
 def limited(model: Model, slide: Path, share: float) -> str:
-    """A limit that leaves such a share of what the image takes in one piece."""
+    """A limit that leaves such a share of what the image takes in one piece, by PyTorch."""
+    model = replace(model, card=model.card.predicting(engine="torch"))
     needed = image_memory(open_image(as_file(slide)), model.card)
     rss = int(psutil.Process().memory_info().rss)
     return str(rss + SPARE + network_memory(model) + int(share * needed))

@@ -126,8 +126,10 @@ def _too_large(case: Case, how: str, needed: int, left: int, most: int, way: str
 
 
 def smaller_windows(card: ModelCard) -> Iterator[ModelCard]:
-    """A model's card as it is, and with ever smaller windows where these are free to choose."""
+    """A model's card as it is, with windows one by one, and with ever smaller ones where they are free."""
     yield card
+    if card.predict.batch is None:
+        yield card.predicting(batch=1)
     if card.predict.stride is not None:
         return
     tiling = tiling_of(card)

@@ -254,9 +254,10 @@ def predict(
         If the engine does not exist, is refused because its masks differ, or is not installed.
     """
     loaded = load_model(Path(model))
-    if flips is not None:
-        loaded = replace(loaded, card=loaded.card.predicting(flips=flips))
-    runner = engine_for(loaded, engine, precision, tell)
+    said = {"engine": engine, "precision": precision, "flips": flips}
+    said = {name: value for name, value in said.items() if value is not None}
+    loaded = replace(loaded, card=loaded.card.predicting(**said))
+    runner = engine_for(loaded, tell=tell)
     room = None
     if max_ram is not None:
         tries = isinstance(runner, AutoEngine | CheckedEngine)

@@ -179,12 +179,14 @@ def _ways_to_look(planned: Planned) -> Iterator[Planned]:
 
 def _in_words(usual: Planned, found: Planned, limit: Limit) -> str:
     """What the run will take, and what gave way for it."""
-    plan, fit, window = found.plan, found.recipe.fit, found.recipe.predict.window
+    plan, fit, predict = found.plan, found.recipe.fit, found.recipe.predict
     ways = []
     if found.allowance != usual.allowance:
         ways.append(f"curves from {found.allowance.n_ranked / 1e6:.2g} million pixels")
-    if window != usual.recipe.predict.window:
-        ways.append(f"windows of {window} pixels")
+    if predict.window != usual.recipe.predict.window:
+        ways.append(f"windows of {predict.window} pixels")
+    elif predict.batch != usual.recipe.predict.batch:
+        ways.append("windows one at a time")
     if plan.batch_size != usual.plan.batch_size:
         ways.append(f"{plan.batch_size} of the {usual.plan.batch_size} patches of a step at once")
     if fit.checkpointing != usual.recipe.fit.checkpointing:

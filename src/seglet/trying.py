@@ -8,7 +8,7 @@ from seglet.core.events import Event, Tell, quiet
 from seglet.data.samples import read_sample
 from seglet.model import Model, load_model
 from seglet.prediction.engines.choice import Seen, available, fastest, in_words, tried
-from seglet.prediction.engines.engine import Windows
+from seglet.prediction.engines.engine import Engine, Windows
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.trial import Trial
 from seglet.prediction.tiled import predict_raw
@@ -65,6 +65,9 @@ class _Seeing:
 
     def __init__(self, model: Model) -> None:
         self._engine, self.seen = TorchEngine(model), Seen()
+
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        return self, 1
 
     def run(self, windows: Windows) -> Windows:
         self.seen.add(windows)

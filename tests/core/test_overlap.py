@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seglet.core.overlap import ahead, behind
+from seglet.core.overlap import abreast, ahead, behind
 from seglet.core.profile import MEANWHILE, profiling, timed
 
 
@@ -113,3 +113,28 @@ def test_a_profile_tells_what_was_done_meanwhile() -> None:
     assert {"read" + MEANWHILE, "write" + MEANWHILE, "network", "wait", "other"} <= names
     own = [one.share for one in spent if not one.part.endswith(MEANWHILE)]
     assert sum(own) == pytest.approx(1)
+
+
+@given(st.lists(st.integers()), st.integers(1, 4))
+def test_what_is_made_abreast_comes_in_its_order(items: list[int], n: int) -> None:
+    assert list(abreast(lambda item: 2 * item, items, n)) == [(item, 2 * item) for item in items]
+
+
+def test_as_many_are_at_work_as_was_said() -> None:
+    meeting = threading.Barrier(3)
+    assert [item for item, _ in abreast(lambda _: meeting.wait(10), range(6), 3)] == list(range(6))
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_an_error_abreast_comes_in_its_place_and_nothing_is_left_running(n: int) -> None:
+    def work(item: int) -> int:
+        if item == 2:
+            raise KeyError(item)
+        return item
+
+    before, seen = threading.active_count(), []
+    with pytest.raises(KeyError, match="2"):
+        for item, _ in abreast(work, range(9), n):
+            seen.append(item)
+    assert seen == [0, 1]
+    assert threading.active_count() == before

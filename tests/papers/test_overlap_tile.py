@@ -15,6 +15,7 @@ from torch import nn
 from seglet.core.image import LabelClass, Labels
 from seglet.model import ModelCard, PredictConfig, untrained
 from seglet.networks.unet2015 import UNet2015Config
+from seglet.prediction.engines.engine import Engine
 from seglet.prediction.scenes import Scene
 from seglet.prediction.tiled import predict_prepared, predict_windows
 from seglet.prediction.tiling import tiling_of
@@ -38,6 +39,9 @@ class Logits:
         with torch.inference_mode():
             logits: Flat = self.network(torch.from_numpy(windows)).numpy()
         return logits
+
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        return self, 1
 
 
 def card_of(window: int | None, channels: tuple[int, ...] = NARROW, **plan: object) -> ModelCard:

@@ -253,6 +253,9 @@ class Echo:
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         return windows[:, :1, self.inside, self.inside]
 
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        return self, 1
+
 
 def waves(*spacing: float) -> Image:
     y, x = np.meshgrid(np.linspace(0, 9, 140), np.linspace(0, 7, 100), indexing="ij")

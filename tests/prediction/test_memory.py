@@ -27,6 +27,10 @@ from seglet.prediction.memory import (
 MakeModel = Callable[..., Model]
 
 
+def by_pytorch(model: Model) -> Model:
+    return replace(model, card=model.card.predicting(engine="torch", precision="fp32"))
+
+
 def a_file(path: Path, side: int) -> Path:
     pixels = np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)
     tifffile.imwrite(path, pixels, tile=(512, 512))
@@ -38,26 +42,32 @@ def a_file(path: Path, side: int) -> Path:
 def test_a_process_takes_what_was_foretold(
     make_model: MakeModel, tmp_path: Path, side: int, channels: tuple[int, ...]
 ) -> None:
-    model = make_model(channels=channels, window=None, margin=None, normalization="standardize")
+    model = by_pytorch(make_model(channels=channels, window=None, margin=None, normalization="standardize"))
     save_model(model, tmp_path / "model")
     file = a_file(tmp_path / "image.tif", side)
     image = open_image(as_file(file))
     foretold = PROCESS + network_memory(model, image) + image_memory(image, model.card)
-    command = ("predict", tmp_path / "model", file, "-o", tmp_path / "out", "--engine", "torch")
-    taken = peak(*command, "--precision", "fp32")
+    taken = peak("predict", tmp_path / "model", file, "-o", tmp_path / "out")
     assert foretold == pytest.approx(taken, rel=0.25), (foretold / MIB, taken / MIB)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bytes are counted otherwise elsewhere")
 def test_blocks_take_what_was_foretold_and_less_than_was_said(make_model: MakeModel, tmp_path: Path) -> None:
-    model = make_model(window=None, margin=None, normalization="standardize")
+    model = by_pytorch(make_model(window=None, margin=None, normalization="standardize"))
     save_model(model, tmp_path / "model")
     file = a_file(tmp_path / "image.tif", 4400)
-    command = ("predict", tmp_path / "model", file, "-o", tmp_path / "out", "--engine", "torch")
-    taken = peak(*command, "--precision", "fp32", "--max-ram", "760M")
+    taken = peak("predict", tmp_path / "model", file, "-o", tmp_path / "out", "--max-ram", "760M")
     assert (tmp_path / "out/image.ome.zarr").is_dir(), "170 MB in one piece do not fit"
     assert taken < 760 * MIB
     assert PROCESS + network_memory(model) + block_memory(model) == pytest.approx(taken, rel=0.25)
+
+
+def test_lanes_take_more_where_the_engine_may_have_them(make_model: MakeModel) -> None:
+    model, large = make_model(window=None, margin=None), an_image(1, 2000, 2000)
+    one = network_memory(by_pytorch(model), large)
+    assert network_memory(model, large) > one
+    assert network_memory(replace(model, card=model.card.predicting(batch=1)), large) == one
+    assert network_memory(model, an_image(1, 500, 500)) < one, "a single window has no lanes"
 
 
 def an_image(*shape: int, dtype: type = np.uint8) -> StoredImage:

@@ -14,6 +14,7 @@ from seglet.core.tiling import stripes
 from seglet.model import Model, PredictConfig, untrained
 from seglet.patches.targets import TargetConfig
 from seglet.prediction import tiling
+from seglet.prediction.engines.engine import Engine
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.scenes import Scene
 from seglet.prediction.tiled import n_seen, predict_image, predict_prepared, predict_raw, predict_windows
@@ -236,12 +237,16 @@ def test_volumes_are_refused_by_a_model_of_images(
 class Echo:
     """An engine that says what it sees, and remembers it."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int = 1) -> None:
         self.seen: list[NDArray[np.float32]] = []
+        self._lanes = lanes
 
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         self.seen += list(windows)
         return windows[:, :1].copy()
+
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        return self, min(lanes, self._lanes)
 
 
 def with_predict(model: Model, **said: Any) -> Model:
@@ -349,3 +354,12 @@ def test_two_channels_of_two_classes_are_one_plane(make_model: MakeModel) -> Non
     assert logits.shape[1] == 2
     found = predict_image(Image(image), model, TorchEngine(model, "fp32"))
     np.testing.assert_allclose(found[0], torch.softmax(logits, 1)[0, 1].numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_windows_that_are_run_at_the_same_time_end_where_they_belong(
+    make_model: MakeModel, lanes: int
+) -> None:
+    image = np.random.default_rng(0).random((1, 150, 130), np.float32)
+    found = predict_windows([Scene(image)], Echo(lanes), tiling_of(make_model(window=48, margin=8).card))
+    np.testing.assert_allclose(found[0], image, atol=1e-6)

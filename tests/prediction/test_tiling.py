@@ -65,6 +65,14 @@ def test_batches_hold_a_certain_number_of_pixels(monkeypatch: pytest.MonkeyPatch
     assert replace(small, batch=3).windows_at_once((32, 32)) == 3
 
 
+def test_several_batches_at_once_where_there_are_many_of_few_pixels() -> None:
+    tiling = Tiling((512, 512), (32, 32), (32, 32))
+    assert [tiling.lanes(n, (512, 512)) for n in (1, 3, 4, 40)] == [1, 1, 2, 2]
+    assert [tiling.lanes(n, (256, 256)) for n in (4, 15, 16)] == [1, 1, 2], "four make a batch"
+    assert tiling.lanes(40, (1024, 1024)) == 1
+    assert replace(tiling, batch=1).lanes(40, (512, 512)) == 1, "said where the memory is short"
+
+
 @pytest.mark.parametrize(("window", "margin"), [(512, 32), (256, 32), (128, 0), (64, 16)])
 @pytest.mark.parametrize("batch", [None, 1])
 def test_no_batch_is_larger_than_foretold(window: int, margin: int, batch: int | None) -> None:

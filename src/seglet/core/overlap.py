@@ -1,5 +1,6 @@
 """Two things at once: what comes next is made, and what is done is put away, in threads beside the work."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from typing import Final, TypeVar
 from seglet.core.profile import timed
 
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 Later = Callable[[Callable[[], object]], None]
 
 WAITING = "wait"  # part of a profile: for what is made or put away meanwhile
@@ -44,6 +46,44 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
         while not isinstance(item := _result(coming), _End):
             coming = pool.submit(copy_context().run, following)
             yield item
+
+
+def abreast(work: Callable[[Item], Made], items: Iterable[Item], n: int) -> Iterator[tuple[Item, Made]]:
+    """Work on up to `n` items at the same time, each in a thread.
+
+    Parameters
+    ----------
+    work : callable
+        What is done with each.
+    items : iterable
+        Asked for by the thread that asks for the results.
+    n : int
+        1: no thread at all.
+
+    Yields
+    ------
+    (item, made)
+        In the order of the items. An error in one is raised in its place; those after it are not begun, or
+        waited for.
+    """
+    if n == 1:
+        for item in items:
+            yield item, work(item)
+        return
+    begun = deque[tuple[Item, Future[Made]]]()
+    with ThreadPoolExecutor(n, "abreast") as pool:
+        try:
+            for item in items:
+                begun.append((item, pool.submit(copy_context().run, work, item)))
+                if len(begun) > n:
+                    first, future = begun.popleft()
+                    yield first, _result(future)
+            while begun:
+                first, future = begun.popleft()
+                yield first, _result(future)
+        finally:
+            for _, future in begun:
+                future.cancel()
 
 
 @contextmanager

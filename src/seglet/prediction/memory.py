@@ -1,5 +1,6 @@
 """What prediction takes of the memory, foretold: by the network, by an image in one piece, by its blocks."""
 
+import sys
 from math import prod
 
 from seglet.core.image import StoredImage
@@ -30,7 +31,7 @@ MASK = 4  # bytes per pixel of class indexes, the values that stand for them, an
 
 
 def network_memory(model: Model, image: StoredImage | None = None) -> int:
-    """Bytes that running a network takes beside the images: its weights, and a batch of windows in it.
+    """Bytes that running a network takes beside the images: its weights, and the batches of windows in it.
 
     Parameters
     ----------
@@ -40,12 +41,15 @@ def network_memory(model: Model, image: StoredImage | None = None) -> int:
         What is cut into windows; where None, whatever takes most.
     """
     card, tiling = model.card, tiling_of(model.card)
-    n_pixels = tiling.largest_batch
+    n_pixels, lanes = tiling.largest_batch, tiling.lanes(sys.maxsize, tiling.window)
     if image is not None:
         along = tiling.stripes(_seen(image, card.plan))
-        extent = extent_of(along)
-        n_pixels = min(tiling.windows_at_once(extent), prod(map(len, along))) * prod(extent)
-    activations = LIVE * card.plan.channels[0] * n_pixels * BYTES_PER_VALUE
+        extent, n_windows = extent_of(along), prod(map(len, along))
+        n_pixels = min(tiling.windows_at_once(extent), n_windows) * prod(extent)
+        lanes = tiling.lanes(n_windows, extent)
+    if card.predict.engine in ("torch", "onnx"):
+        lanes = 1
+    activations = LIVE * card.plan.channels[0] * n_pixels * lanes * BYTES_PER_VALUE
     return LIBRARY + WEIGHTS * n_parameters(model.network) * BYTES_PER_VALUE + activations
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from itertools import islice, product
+from itertools import chain, islice, product
 from math import prod
 
 import numpy as np
@@ -12,7 +12,7 @@ from seglet.core.errors import FormatError
 from seglet.core.events import Event, Tell, quiet
 from seglet.core.grid import Region
 from seglet.core.image import Image
-from seglet.core.overlap import ahead
+from seglet.core.overlap import abreast, ahead
 from seglet.core.profile import timed
 from seglet.core.tiling import Stripe
 from seglet.model import Model, ModelCard
@@ -25,6 +25,7 @@ from seglet.prediction.tiling import Tiling, extent_of, tiling_of
 from seglet.preprocessing.transform import restore
 
 Place = tuple[Stripe, ...]
+Batch = tuple[list[tuple[int, Place]], NDArray[np.float32]]
 
 
 def predict_image(image: Image, model: Model, engine: Engine, tell: Tell = quiet) -> NDArray[np.float32]:
@@ -133,9 +134,19 @@ def predict_windows(
     blended: NDArray[np.float32] | None = None
     done, total = 0, len(images) * prod(map(len, along))
     batches = _batches(images, along, tiling)
-    for chosen, cut in batches if total <= tiling.windows_at_once(extent_of(along)) else ahead(batches):
+    runner, lanes = engine, tiling.lanes(total, extent_of(along))
+    if lanes > 1:
+        first = next(batches)
+        runner, lanes = engine.abreast(first[1].shape, lanes)
+        batches = chain([first], batches)
+    if lanes == 1 and total > tiling.windows_at_once(extent_of(along)):
+        batches = ahead(batches)
+
+    def run(batch: Batch) -> NDArray[np.float32]:
         with timed("network"):
-            planes = engine.run(cut)
+            return runner.run(batch[1])
+
+    for (chosen, _), planes in abreast(run, batches, lanes):
         if blended is None:
             blended = np.zeros((len(images), planes.shape[1], *shape), np.float32)
         for (number, place), patch in zip(chosen, planes, strict=True):
@@ -170,9 +181,7 @@ def region_of(place: Sequence[Stripe]) -> Region:
     return Region(start, tuple(stripe.start + stripe.extent for stripe in place))
 
 
-def _batches(
-    images: Sequence[Scene], along: Sequence[Sequence[Stripe]], tiling: Tiling
-) -> Iterator[tuple[list[tuple[int, Place]], NDArray[np.float32]]]:
+def _batches(images: Sequence[Scene], along: Sequence[Sequence[Stripe]], tiling: Tiling) -> Iterator[Batch]:
     """Which windows are run at once: the image and the place of each, and (n, c, [z,] y, x) input."""
     windows, at_once = product(range(len(images)), product(*along)), tiling.windows_at_once(extent_of(along))
     while chosen := list(islice(windows, at_once)):

@@ -13,6 +13,8 @@ from seglet.preprocessing.levels import total_stride
 MULTIPLE = 32  # px; windows of such sides can be halved by any 2D network here
 WINDOW, MARGIN = 512, 32  # px; of images
 MOST_VOXELS = 2**21  # of a window of a volume: a standard network then takes about a gigabyte
+LANES, MANY = 2, 4  # batches at the same time where the engine can; from how many on
+LARGEST_ABREAST = 2 * 512 * 512  # pixels of a window; threads that share a larger one seldom wait
 PIXELS_AT_ONCE = 512 * 512  # windows are batched up to this many pixels: fuller batches gain nothing on a CPU
 
 
@@ -63,6 +65,14 @@ class Tiling:
     def windows_at_once(self, extent: Sequence[int]) -> int:
         """How many windows of this extent make a batch."""
         return self.batch or max(1, PIXELS_AT_ONCE // prod(extent))
+
+    def lanes(self, n_windows: int, extent: Sequence[int]) -> int:
+        """How many batches may be run at the same time.
+
+        A single one where the memory is short, or windows are so large that they gain nothing.
+        """
+        is_many = n_windows >= MANY * self.windows_at_once(extent)
+        return LANES if is_many and prod(extent) <= LARGEST_ABREAST and self.batch is None else 1
 
     @property
     def largest_batch(self) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Picture
 
 from seglet.core.config import Config
 from seglet.core.errors import GeometryError
@@ -215,11 +216,19 @@ def _moments(channel: NDArray[np.float32], low: float, high: float) -> tuple[flo
     return low + mean * (high - low), deviation * (high - low)
 
 
-def _counted_moments(channel: NDArray[np.unsignedinteger], low: float, high: float) -> tuple[float, float]:
-    """The same of few levels: from how many pixels have each."""
+def _counts(channel: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+    """How many pixels have each level."""
+    if channel.dtype == np.uint8:  # Pillow takes a fifth of NumPy's time
+        return np.array(Picture.fromarray(channel.reshape(-1, channel.shape[-1])).histogram())
     flat, counts = channel.ravel(), np.zeros(np.iinfo(channel.dtype).max + 1, np.int64)
     for start in range(0, flat.size, AT_ONCE):
         counts += np.bincount(flat[start : start + AT_ONCE], minlength=counts.size)
+    return counts
+
+
+def _counted_moments(channel: NDArray[np.unsignedinteger], low: float, high: float) -> tuple[float, float]:
+    """The same of few levels: from how many pixels have each."""
+    counts = _counts(channel)
     levels = np.clip(np.arange(counts.size), low, high)
     mean = float(np.average(levels, weights=counts))
     return mean, float(np.average((levels - mean) ** 2, weights=counts)) ** 0.5

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from seglet.core.errors import ConfigError, EngineError
@@ -18,6 +19,7 @@ from seglet.prediction.engines.choice import (
     tried,
 )
 from seglet.prediction.engines.making import Choice
+from seglet.prediction.engines.openvino import OpenVinoEngine
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.trial import Trial
 
@@ -138,6 +140,19 @@ def test_what_was_measured_decides_from_the_first_window_on(make_model, windows)
     found = AutoEngine(model, told.append, patience_s=1000).run(windows)
     assert told[0].message.startswith("openvino fp32, 1 ms")
     np.testing.assert_allclose(found, TorchEngine(model, "fp32").run(windows), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["auto", "openvino"])
+def test_lanes_are_those_of_an_engine_that_is_known(make_model, name: str) -> None:  # type: ignore[no-untyped-def]
+    model, shape = make_model(), (1, 1, 32, 32)
+    unknown = engine_for(model, name, "auto" if name == "auto" else "fp32")
+    assert unknown.abreast(shape, 2) == (unknown, 1)
+    write_trials(
+        model, tuple(made(*choice, 100 if choice[0] == "torch" else 1) for choice in available(model))
+    )
+    known, lanes = engine_for(model, name, "auto" if name == "auto" else "fp32").abreast(shape, 2)
+    assert isinstance(known, OpenVinoEngine)
+    assert lanes == min(2, torch.get_num_threads())
 
 
 def test_the_fastest_that_is_close() -> None:

@@ -133,16 +133,25 @@ class CheckedEngine:
         MissingExtra
             If it is not installed.
         """
-        if self._engine is None:
-            self._engine = make_engine(self._model, self._choice, windows.shape)
         if not self._is_checked:
-            self._check(windows)
-        return (self._engine if self._is_checked else self._exact).run(windows)
+            self._seen.add(windows)
+        engine = self._checked(windows.shape)
+        return (engine if self._is_checked else self._exact).run(windows)
 
-    def _check(self, windows: Windows) -> None:
-        self._seen.add(windows)
-        if not (self._seen.is_enough or self._choice in _kept(self._model)):
-            return
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        """As of the engine that was asked for, once it has been compared."""
+        engine = self._checked(shape)
+        return engine.abreast(shape, lanes) if self._is_checked else (self, 1)
+
+    def _checked(self, shape: tuple[int, ...]) -> NetworkEngine:
+        """What was asked for, compared if enough has been seen, or in an earlier command."""
+        if self._engine is None:
+            self._engine = make_engine(self._model, self._choice, shape)
+        if not self._is_checked and (self._seen.is_enough or self._choice in _kept(self._model)):
+            self._check()
+        return self._engine
+
+    def _check(self) -> None:
         trial = tried(self._model, [self._choice], self._seen.windows)[0]
         _require_close(trial)
         self._is_checked = True
@@ -184,6 +193,14 @@ class AutoEngine:
         self._spent += time.perf_counter() - start
         return planes
 
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        """As of the engine that was chosen, or is known from an earlier command."""
+        if not self._is_settled and self._engine is None and (trials := self._known.result()[1]):
+            self._take(fastest(trials), shape)
+        if self._engine is None or not self._is_settled:
+            return self, 1
+        return self._engine.abreast(shape, lanes)
+
     def _settle(self, windows: Windows) -> None:
         self._seen.add(windows)
         choices, trials = self._known.result()
@@ -193,9 +210,11 @@ class AutoEngine:
             trials = tried(self._model, choices, self._seen.windows)
             if len(trials) < len(choices) or not all(trial.is_close for trial in trials):
                 trials = tried(self._model, available(self._model), self._seen.windows)
+        self._take(fastest(trials), windows.shape)
+
+    def _take(self, best: Trial, shape: tuple[int, ...]) -> None:
         self._is_settled = True
-        best = fastest(trials)
-        self._engine = make_engine(self._model, (best.engine, best.precision), windows.shape)
+        self._engine = make_engine(self._model, (best.engine, best.precision), shape)
         self._tell(Event("engine", in_words(best)))
 
 

@@ -25,6 +25,10 @@ class Engine(Protocol):
         """
         ...
 
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple["Engine", int]:
+        """What runs many batches of this shape best, and how many at the same time; up to so many."""
+        ...
+
 
 class NetworkEngine(ABC):
     """Runs a model by some library, which says how logits are computed.
@@ -66,6 +70,10 @@ class NetworkEngine(ABC):
                 total /= len(flips)
             mean: Windows = total.cpu().numpy()
         return mean
+
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        """What runs many batches of this shape best, and how many at the same time; up to so many."""
+        return self, 1
 
     def logits(self, windows: Windows) -> Windows:
         """Compute (n, outputs, [z,] y, x) float32 logits of windows as they lie."""

@@ -99,4 +99,5 @@ def _runtime() -> Any:
             expected="the extra onnx",
             remedy="pip install 'seglet[onnx]', or predict with --engine torch.",
         ) from error
+    onnxruntime.disable_telemetry_events()  # of its builds for Windows
     return onnxruntime

@@ -10,6 +10,7 @@ from seglet.model import Model
 from seglet.prediction.engines.engine import Windows
 from seglet.prediction.engines.exported import silent
 from seglet.prediction.engines.making import make_graph
+from seglet.prediction.engines.openvino import keep_private
 
 if TYPE_CHECKING:
     import openvino
@@ -39,6 +40,7 @@ def quantized(model: Model, windows: Sequence[Windows]) -> "openvino.Model":
     ----------
     .. [1] Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020.
     """
+    keep_private()
     try:
         import nncf
     except ModuleNotFoundError as error:
