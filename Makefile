@@ -11,7 +11,7 @@ demo: $(READY)  ## train on the embedded data, predict, score, and say where rep
 	$(BIN)/seglet demo -o demo
 
 test: $(READY)  ## all tests; those on real images are skipped where SEGLET_DATA does not lead to any
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(READY)  ## style, types, and who may import whom
 	$(BIN)/ruff check

@@ -221,9 +221,9 @@ def _network_seconds(model: Model, path: Path) -> float:
     n_windows = prod(map(len, along))
     windows = [np.random.default_rng(0).standard_normal(shape, np.float32)] * n_windows
     runner, lanes = engine_for(model).abreast(shape, tiling_of(model.card).lanes(n_windows, shape[2:]))
-    list(abreast(runner.run, windows[:lanes], lanes))  # compiles
+    list(abreast(runner.run, windows[:lanes], lanes, "network"))  # compiles
     start = time.perf_counter()
-    list(abreast(runner.run, windows, lanes))
+    list(abreast(runner.run, windows, lanes, "network"))
     return time.perf_counter() - start
 
 

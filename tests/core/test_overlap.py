@@ -1,6 +1,7 @@
 """Done at once as if one after the other: the same order, no error lost, nothing left over."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -117,12 +118,12 @@ def test_a_profile_tells_what_was_done_meanwhile() -> None:
 
 @given(st.lists(st.integers()), st.integers(1, 4))
 def test_what_is_made_abreast_comes_in_its_order(items: list[int], n: int) -> None:
-    assert list(abreast(lambda item: 2 * item, items, n)) == [(item, 2 * item) for item in items]
+    assert list(abreast(lambda item: 2 * item, items, n, "double")) == [(item, 2 * item) for item in items]
 
 
 def test_as_many_are_at_work_as_was_said() -> None:
     meeting = threading.Barrier(3)
-    assert [item for item, _ in abreast(lambda _: meeting.wait(10), range(6), 3)] == list(range(6))
+    assert [item for item, _ in abreast(lambda _: meeting.wait(10), range(6), 3, "meet")] == list(range(6))
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -134,7 +135,16 @@ def test_an_error_abreast_comes_in_its_place_and_nothing_is_left_running(n: int)
 
     before, seen = threading.active_count(), []
     with pytest.raises(KeyError, match="2"):
-        for item, _ in abreast(work, range(9), n):
+        for item, _ in abreast(work, range(9), n, "work"):
             seen.append(item)
     assert seen == [0, 1]
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(1, {"work", "other"}), (2, {"work", "work" + MEANWHILE, "other"})]
+)
+def test_a_profile_tells_what_was_worked_on_and_waited_for_by_one_name(n: int, expected: set[str]) -> None:
+    with profiling() as spent:
+        list(abreast(lambda _: time.sleep(0.01), range(4), n, "work"))
+    assert {one.part for one in spent} == expected

@@ -48,7 +48,9 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
             yield item
 
 
-def abreast(work: Callable[[Item], Made], items: Iterable[Item], n: int) -> Iterator[tuple[Item, Made]]:
+def abreast(
+    work: Callable[[Item], Made], items: Iterable[Item], n: int, part: str
+) -> Iterator[tuple[Item, Made]]:
     """Work on up to `n` items at the same time, each in a thread.
 
     Parameters
@@ -59,6 +61,8 @@ def abreast(work: Callable[[Item], Made], items: Iterable[Item], n: int) -> Iter
         Asked for by the thread that asks for the results.
     n : int
         1: no thread at all.
+    part : str
+        What working on them is called in a profile, and waiting for it.
 
     Yields
     ------
@@ -66,23 +70,28 @@ def abreast(work: Callable[[Item], Made], items: Iterable[Item], n: int) -> Iter
         In the order of the items. An error in one is raised in its place; those after it are not begun, or
         waited for.
     """
+
+    def run(item: Item) -> Made:
+        with timed(part):
+            return work(item)
+
     if n == 1:
         for item in items:
-            yield item, work(item)
+            yield item, run(item)
         return
-    begun = deque[tuple[Item, Future[Made]]]()
+    running = deque[tuple[Item, Future[Made]]]()
     with ThreadPoolExecutor(n, "abreast") as pool:
         try:
             for item in items:
-                begun.append((item, pool.submit(copy_context().run, work, item)))
-                if len(begun) > n:
-                    first, future = begun.popleft()
-                    yield first, _result(future)
-            while begun:
-                first, future = begun.popleft()
-                yield first, _result(future)
+                running.append((item, pool.submit(copy_context().run, run, item)))
+                if len(running) > n:
+                    first, future = running.popleft()
+                    yield first, _result(future, part)
+            while running:
+                first, future = running.popleft()
+                yield first, _result(future, part)
         finally:
-            for _, future in begun:
+            for _, future in running:
                 future.cancel()
 
 
@@ -118,6 +127,6 @@ def begun(work: Callable[[], Item]) -> Future[Item]:
     return future
 
 
-def _result(future: Future[Item]) -> Item:
-    with timed(WAITING):
+def _result(future: Future[Item], part: str = WAITING) -> Item:
+    with timed(part):
         return future.result()

@@ -142,11 +142,7 @@ def predict_windows(
     if lanes == 1 and total > tiling.windows_at_once(extent_of(along)):
         batches = ahead(batches)
 
-    def run(batch: Batch) -> NDArray[np.float32]:
-        with timed("network"):
-            return runner.run(batch[1])
-
-    for (chosen, _), planes in abreast(run, batches, lanes):
+    for (chosen, _), planes in abreast(lambda batch: runner.run(batch[1]), batches, lanes, "network"):
         if blended is None:
             blended = np.zeros((len(images), planes.shape[1], *shape), np.float32)
         for (number, place), patch in zip(chosen, planes, strict=True):

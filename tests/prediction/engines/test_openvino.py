@@ -131,6 +131,6 @@ def test_two_lanes_say_what_one_does(make_model) -> None:  # type: ignore[no-unt
     several, lanes = engine.abreast((1, 1, 32, 32), 2)
     assert lanes == min(2, torch.get_num_threads())
     seen = [np.random.default_rng(n).random((1, 1, 32, 32), np.float32) for n in range(20)]
-    for one, planes in abreast(several.run, seen, lanes):
+    for one, planes in abreast(several.run, seen, lanes, "network"):
         np.testing.assert_allclose(planes, engine.run(one), atol=1e-6)
     assert engine.abreast((1, 1, 32, 32), 2)[0] is several
