@@ -255,8 +255,7 @@ def predict(
     """
     loaded = load_model(Path(model))
     said = {"engine": engine, "precision": precision, "flips": flips}
-    said = {name: value for name, value in said.items() if value is not None}
-    loaded = replace(loaded, card=loaded.card.predicting(**said))
+    loaded = replace(loaded, card=loaded.card.predicting(**{k: v for k, v in said.items() if v is not None}))
     runner = engine_for(loaded, tell=tell)
     room = None
     if max_ram is not None:
