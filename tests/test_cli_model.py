@@ -102,7 +102,9 @@ def test_engines_are_shown_side_by_side(run_folder: Path, cells: Path) -> None:
     assert result.exit_code == 0, result.stdout
     assert "torch fp32" in result.stdout
     assert "openvino fp32" in result.stdout
-    assert re.search(r"\* what `seglet predict` takes .*\((torch|openvino|onnx) ", result.stdout)
+    assert re.search(
+        r"\* the fastest on the CPU; .* model's settings name \((torch|openvino|onnx) ", result.stdout
+    )
     found = json.loads(
         CliRunner().invoke(app, ["model", "engines", str(run_folder), str(image), "--json"]).stdout
     )

@@ -157,6 +157,15 @@ def test_a_test_part_that_is_said_is_scored_by_the_ensemble(
     assert [image.id for image in held_out.images] == ["004"]
 
 
+def test_who_validates_in_all_folds_is_not_held_out(
+    cells: Path, folds_tiny: list[str], tmp_path: Path
+) -> None:
+    settings = [*folds_tiny, "split.validation=000*", "split.folds=2"]
+    trained = pipeline.train(cells, tmp_path / "run", settings=settings)
+    assert {image.id for image in trained.scores.images} == {"001", "002", "003", "004"}
+    assert not (trained.run.folder / "test_scores.json").exists(), "the fold's models were chosen by 000"
+
+
 def test_few_images_are_left_out_one_by_one_unasked(
     cells: Path, folds_tiny: list[str], tmp_path: Path
 ) -> None:

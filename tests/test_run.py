@@ -97,6 +97,16 @@ def test_all_settings_that_cannot_change_are_named_at_once(tmp_path: Path) -> No
         resume_run(tmp_path, ["plan.channels=[4]", "fit.seed=1", "fit.steps=9"])
 
 
+def test_folds_are_trained_alike(tmp_path: Path) -> None:
+    """Once one is finished; how all of them predict may still change."""
+    run = begun(tmp_path)
+    resume_run(tmp_path, ["fit.steps=9"])
+    write_facts(run.fold(1), {"data": "x"})
+    with pytest.raises(ConfigError, match=r"another value of fit\.steps than its finished folds"):
+        resume_run(tmp_path, ["fit.steps=9", "predict.flips=true"])
+    resume_run(tmp_path, ["fit.steps=3", "predict.flips=true"])
+
+
 def test_what_only_says_how_a_run_goes_on_may_change(tmp_path: Path) -> None:
     begun(tmp_path)
     settings = ["fit.steps=null", "fit.budget_s=5m", "fit.rounds=2", "fit.precision=bf16", "protocol=drive"]

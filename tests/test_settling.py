@@ -1,8 +1,11 @@
 """What a recipe leaves open follows from data and plan: targets, loss, protocol, how masks are decided."""
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from seglet.core.errors import ConfigError
 from seglet.core.events import quiet
@@ -12,6 +15,8 @@ from seglet.patches.targets import BorderWeightConfig
 from seglet.planning import make_planned
 from seglet.recipe import read_recipe
 from seglet.settling import choose_protocol, decisions
+
+ZYX: dict[str, Any] = {"metadata": {"axes": "ZYX"}}
 
 
 @pytest.mark.parametrize("layout", ["instances", "kaggle"])
@@ -24,6 +29,22 @@ def test_objects_that_the_truth_tells_apart_are_drawn_apart(
     said = [*tiny, "targets.separation=0", "patches.border_weight={peak: 0}"]
     recipe = make_planned(data, read_recipe("auto", said), quiet).recipe
     assert (recipe.targets.separation, recipe.patches.border_weight) == (0, BorderWeightConfig(peak=0))
+
+
+def test_in_volumes_no_weights_are_made_unasked(tmp_path: Path, tiny: tuple[str, ...]) -> None:
+    data, rng = tmp_path / "data", np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (data / kind).mkdir(parents=True)
+    objects = np.kron(np.arange(36).reshape(3, 3, 4), np.ones((8, 12, 12))).astype(np.uint16)
+    for name in "abc":
+        tifffile.imwrite(data / f"images/{name}.tif", rng.integers(0, 255, objects.shape, np.uint8), **ZYX)
+        tifffile.imwrite(data / f"masks/{name}.tif", objects, **ZYX)
+    said = [*(one for one in tiny if "patch_size" not in one), "masks.encoding=instances"]
+    recipe = make_planned(data, read_recipe("auto", said), quiet).recipe
+    assert recipe.plan.mode == "3d"
+    assert (recipe.targets.separation, recipe.patches.border_weight) == (1, BorderWeightConfig(peak=0))
+    recipe = make_planned(data, read_recipe("auto", [*said, "patches.border_weight={peak: 5}"]), quiet).recipe
+    assert recipe.patches.border_weight == BorderWeightConfig(peak=5)
 
 
 @pytest.mark.parametrize(

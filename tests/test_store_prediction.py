@@ -1,6 +1,7 @@
 """Predictions as labels of OME-Zarr images: the same masks as in memory, valid stores, nothing lost."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ import pytest
 import tifffile
 import zarr
 from numpy.typing import NDArray
+from PIL import Image as Picture
 
-from seglet import limiting, pipeline
+from seglet import limiting, pipeline, store_prediction
 from seglet.core.errors import DatasetError, GeometryError
 from seglet.core.grid import Region
 from seglet.core.image import Image
@@ -157,6 +159,49 @@ def test_nothing_stays_of_what_cannot_be_predicted(model: Path, tmp_path: Path) 
     assert "flat.ome.zarr" in str(error.value)
     assert "deep.ome.zarr" in str(error.value)
     assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize("how", ["other channels", "stopped"])
+def test_an_earlier_prediction_stays_until_the_new_one_is_whole(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8], how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = stored(tmp_path / "a.ome.zarr", pixels)
+    (path,) = pipeline.predict(model, [source], tmp_path / "out")
+    before = read_mask(as_file(path / "labels/segmentation"))
+    if how == "stopped":
+
+        def stopped(*_: object, **__: object) -> None:
+            assert len(list(path.parent.iterdir())) == 2, "the new one is made beside"
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(store_prediction, "predict_blocks", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.predict(model, [source], tmp_path / "out")
+    else:
+        shutil.rmtree(source)
+        ome_zarr.write(source, Image(np.stack([pixels] * 5)))
+        with pytest.raises(DatasetError, match="5 channels"):
+            pipeline.predict(model, [source], tmp_path / "out")
+    assert is_valid(path)
+    np.testing.assert_array_equal(read_mask(as_file(path / "labels/segmentation")), before)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("max_ram", [None, "4G"])
+def test_odd_files_do_not_keep_others_from_being_predicted(
+    model: Path, tmp_path: Path, pixels: NDArray[np.uint8], max_ram: str | None
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    tifffile.imwrite(folder / "a.tif", pixels)
+    tifffile.imwrite(folder / "stack.tif", np.stack([pixels] * 9), metadata={"axes": "ZYX"})
+    (folder / "torn.tif").write_bytes((folder / "a.tif").read_bytes()[:200])
+    Picture.fromarray(pixels).save(folder / "b.png")
+    with pytest.raises(DatasetError, match="2 of 4 images that cannot be predicted") as error:
+        pipeline.predict(model, [folder], tmp_path / "out", max_ram=max_ram)
+    assert "stack.tif" in str(error.value)
+    assert "torn.tif" in str(error.value)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.tif", "b.png"]
 
 
 def test_probabilities_are_made_in_memory(model: Path, tmp_path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -44,7 +44,10 @@ def engines(
     ]
     columns = ("engine", "ms a window", "times as fast", "largest difference", "Dice")
     print_table("Beside PyTorch in float32", columns, rows)
-    print_line(f"* what `seglet predict` takes from now on where no engine is said ({found.chosen.name})")
+    taken = "what `seglet predict` takes from now on where no engine is said"
+    if not found.is_taken:
+        taken = "the fastest on the CPU; `seglet predict` uses the GPU, or what the model's settings name"
+    print_line(f"* {taken} ({found.chosen.name})")
 
 
 @model.command()

@@ -6,7 +6,7 @@ from math import ceil
 
 import psutil
 
-from seglet.core.errors import ConfigError, DatasetError
+from seglet.core.errors import ConfigError, DatasetError, FormatError, GeometryError
 from seglet.core.image import StoredImage
 from seglet.core.sizes import gibibytes
 from seglet.data.cases import Case
@@ -14,6 +14,7 @@ from seglet.data.channels import open_case
 from seglet.model import Model, ModelCard
 from seglet.prediction.memory import MIB, TRYING, block_memory, image_memory, network_memory
 from seglet.prediction.tiling import tiling_of
+from seglet.preprocessing.transform import grid_shape
 from seglet.reading import SHARE_OF_MEMORY
 
 SHARES = (1, 3 / 4, 1 / 2, 3 / 8, 1 / 4)  # of the usual window's sides that are tried, largest first
@@ -93,10 +94,8 @@ def require_held(case: Case, model: Model, room: Room) -> None:
     DatasetError
         Says what it would take, and what would help.
     """
-    if room.most is None:
-        return
-    stored = open_case(case)
-    if not room.holds(stored, model):
+    stored = None if room.most is None else opened(case, model)
+    if room.most is not None and stored is not None and not room.holds(stored, model):
         way = ", or convert it to OME-Zarr, which is predicted block by block unless probabilities are wanted"
         raise _too_large(case, "in one piece", image_memory(stored, model.card), room.n_bytes, room.most, way)
 
@@ -109,11 +108,23 @@ def require_blocks(case: Case, model: Model, room: Room) -> None:
     DatasetError
         As `require_held`.
     """
-    if room.most is None:
-        return
-    needed = block_memory(model, open_case(case))
-    if needed > room.n_bytes:
+    stored = None if room.most is None else opened(case, model)
+    needed = 0 if stored is None else block_memory(model, stored)
+    if room.most is not None and needed > room.n_bytes:
         raise _too_large(case, "block by block", needed, room.n_bytes, room.most)
+
+
+def opened(case: Case, model: Model) -> StoredImage | None:
+    """An image by its header; None if it cannot be opened, or is flat where the model is for volumes or not.
+
+    What is wrong then is said in the image's turn, and all others are predicted.
+    """
+    try:
+        stored = open_case(case)
+        grid_shape(stored, model.card.plan)
+    except (FormatError, GeometryError):
+        return None
+    return stored
 
 
 def _too_large(case: Case, how: str, needed: int, left: int, most: int, way: str = "") -> DatasetError:

@@ -180,7 +180,7 @@ def make_planned(
     split, folds = _divide(dataset, recipe.split, _classes_in(samples, facts), written)
     trained_on = [facts.get(c.id) or look_at(samples[c.id], labels.n_classes) for c in split.train]
     fingerprint, plan = _decide(trained_on, recipe, reading)
-    cases = (*split.train, *split.validation, *split.test)
+    cases = {case.id: case for one in (split, *folds) for case in one.cases}.values()
     require_channels([(case.image, samples[case.id].image.n_channels) for case in cases], plan)
     require_suited(recipe, plan, labels)
     examination = with_split(examination, _roles(split, folds))
@@ -257,10 +257,10 @@ def _divide(
         folds = (split_cases(dataset.cases, config, classes),)
     if len(folds) == 1:
         return folds[0], ()
-    tested = [case for fold in folds for case in fold.test]
-    inside = {case.id for case in tested}
-    groups = {case.group for case in tested} - {None}
-    outside = [c for c in dataset.cases if c.labels and c.id not in inside and c.group not in groups]
+    inside = {case.id for fold in folds for case in fold.test}
+    known = [case for fold in folds for case in fold.cases]  # who validates in all folds chose their models
+    ids, groups = {case.id for case in known}, {case.group for case in known} - {None}
+    outside = [c for c in dataset.cases if c.labels and c.id not in ids and c.group not in groups]
     return Split(tuple(c for c in dataset.cases if c.id in inside), (), tuple(outside)), folds
 
 

@@ -139,11 +139,20 @@ def resume_run(folder: Path, settings: Iterable[str] = ()) -> tuple[Run, Recipe]
         )
     begun = read_run_recipe(run)
     changed = read_recipe(begun, settings)
-    if fixed := [k for k in _differences(begun.model_dump(), changed.model_dump()) if k.startswith(FIXED)]:
+    differing = list(_differences(begun.model_dump(), changed.model_dump()))
+    if fixed := [k for k in differing if k.startswith(FIXED)]:
         raise ConfigError(
             folder,
             found=f"another value of {', '.join(fixed)} than the run began with",
             expected="only changes of time, steps, rounds, precision, predict and protocol",
+            remedy="Leave these settings as they were, or train anew into another folder.",
+        )
+    has_finished = any((folder / "folds").glob(f"*/{run.facts.name}"))
+    if has_finished and (other := [k for k in differing if k.startswith("fit.")]):
+        raise ConfigError(
+            folder,
+            found=f"another value of {', '.join(other)} than its finished folds were trained by",
+            expected="the same for all folds, which are averaged and scored together",
             remedy="Leave these settings as they were, or train anew into another folder.",
         )
     return run, changed

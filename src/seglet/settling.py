@@ -33,7 +33,7 @@ def settle(recipe: Recipe, dataset: Dataset, labels: Labels, fingerprint: Finger
         plan.patch_size, is_oriented=fingerprint.is_oriented, spacing=plan.steps
     )
     tells_apart = _tells_apart(labels, plan)
-    border = BorderWeightConfig() if tells_apart else BorderWeightConfig(peak=0)
+    border = BorderWeightConfig() if tells_apart and plan.mode != "3d" else BorderWeightConfig(peak=0)
     patches = {"augment": augment, "border_weight": recipe.patches.border_weight or border}
     targets, predict = recipe.targets, recipe.predict
     if targets.separation is None:

@@ -18,6 +18,7 @@ from seglet.core.events import Tell, quiet
 from seglet.core.grid import Region
 from seglet.core.overlap import ahead
 from seglet.core.profile import timed
+from seglet.core.storage import put_in_place, speaking_of
 from seglet.data.cases import Case
 from seglet.data.channels import open_case
 from seglet.data.masks import encode
@@ -28,14 +29,15 @@ from seglet.io.axes import blocks
 from seglet.io.ngff import OWN
 from seglet.io.sources import suffix_of
 from seglet.io.zarr_store import open_node, reading, scratch_array
-from seglet.limiting import Room, free_room, require_blocks, require_held
+from seglet.limiting import Room, free_room, opened, require_blocks, require_held
 from seglet.model import Model
 from seglet.postprocessing.decode_blocks import Store, decode_blocks
 from seglet.prediction.blocks import predict_blocks, predict_planes
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.outputs import n_planes
 from seglet.prediction.tiled import predict_raw
-from seglet.preprocessing.normalization import require_parts
+from seglet.preprocessing.normalization import require_channels, require_parts
+from seglet.preprocessing.transform import grid_shape
 from seglet.scoring import predict_sample
 from seglet.writing import labels_in, mask_places, same_name, unlabelled
 
@@ -109,7 +111,8 @@ def predict_into(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
     """Predict an image into a store, in bounded memory: its labels ``segmentation``, or named by the recipe.
 
     Into the store of the image itself, the labels alone are written; else the image is copied there first.
-    The store is valid OME-Zarr, all levels included, or not there at all.
+    The store is valid OME-Zarr, all levels and labels included, or not there at all; until then, what an
+    earlier prediction wrote stays.
 
     Parameters
     ----------
@@ -133,15 +136,16 @@ def predict_into(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
         _put_labels(path, case, model, engine, tell)
         return path
     stored = open_case(case)
-    with ome_zarr.new_image(path, stored.extent, stored.dtype, stored, own={MADE: COPY}) as canvas:
-        for box, pixels in ahead((box, stored.read(box)) for box in blocks(stored.shape, canvas.chunks)):
-            with timed("copy"):
-                canvas[box] = pixels
-    try:
-        _put_labels(path, case, model, engine, tell)
-    except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
-        raise
+    grid_shape(stored, model.card.plan)
+    require_channels(stored.n_channels, model.card.plan)  # before all of it is copied
+    with _scratch(path) as aside:
+        made = aside / path.name
+        with ome_zarr.new_image(made, stored.extent, stored.dtype, stored, own={MADE: COPY}) as canvas:
+            for box, pixels in ahead((box, stored.read(box)) for box in blocks(stored.shape, canvas.chunks)):
+                with timed("copy"):
+                    canvas[box] = pixels
+        _put_labels(made, case, model, engine, tell)
+        put_in_place(made, path)
     return path
 
 
@@ -202,7 +206,7 @@ def _put_objects(path: Path, case: Case, model: Model, engine: Engine, tell: Tel
 
 @contextmanager
 def _scratch(store: Path) -> Iterator[Path]:
-    """Give a folder beside a store for what fits no memory; those that killed processes left are removed."""
+    """Give a folder beside a store for what is not done; those that killed processes left are removed."""
     for left in store.parent.glob(f".{glob.escape(store.name)}.*.scratch"):
         number = left.name.split(".")[-2]
         if number.isdecimal() and not psutil.pid_exists(int(number)):
@@ -210,7 +214,8 @@ def _scratch(store: Path) -> Iterator[Path]:
     aside = store.with_name(f".{store.name}.{os.getpid()}.scratch")
     try:
         shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
+        with speaking_of(store):
+            aside.mkdir(parents=True)
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -228,8 +233,8 @@ def _is_for_store(case: Case, model: Model, room: Room) -> bool:
         return True
     if case.image.suffix not in LARGE_FORMATS or model.card.plan.resize is not None:
         return False
-    stored = open_case(case)
-    return is_cheap_in_parts(stored) and not room.holds(stored, model)
+    stored = opened(case, model)
+    return stored is not None and is_cheap_in_parts(stored) and not room.holds(stored, model)
 
 
 def _is_whole(model: Model) -> bool:
@@ -240,7 +245,9 @@ def _is_whole(model: Model) -> bool:
 def _require_room(case: Case, model: Model, room: Room) -> None:
     """Refuse an image that does not fit the memory, if it cannot be seen block by block."""
     needs_whole = model.card.plan.needs_whole or model.card.rules is not None
-    stored = open_case(case)
+    stored = opened(case, model)
+    if stored is None:
+        return
     is_in_parts = not _is_whole(model) and is_cheap_in_parts(stored)
     (require_blocks if is_in_parts else require_held)(case, model, room)
     if not needs_whole or room.holds(stored, model):

@@ -7,7 +7,7 @@ from seglet.core.errors import DatasetError
 from seglet.core.events import Event, Tell, quiet
 from seglet.data.samples import read_sample
 from seglet.model import Model, load_model
-from seglet.prediction.engines.choice import Seen, available, fastest, in_words, tried
+from seglet.prediction.engines.choice import AutoEngine, Seen, available, engine_for, fastest, in_words, tried
 from seglet.prediction.engines.engine import Engine, Windows
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.engines.trial import Trial
@@ -16,18 +16,21 @@ from seglet.writing import unlabelled
 
 
 class Tried(Config):
-    """What every engine is worth for a model, on one machine.
+    """What every engine is worth for a model on the CPU of one machine.
 
     Attributes
     ----------
     trials : tuple of Trial
         The first is PyTorch in float32, which all others are compared with.
     chosen : Trial
-        What ``auto`` takes from now on.
+        The fastest that says what PyTorch says.
+    is_taken : bool
+        Whether predicting takes it from now on: not on a GPU, nor where the model's settings name an engine.
     """
 
     trials: tuple[Trial, ...]
     chosen: Trial
+    is_taken: bool
 
 
 def try_engines(source: Path, path: Path, tell: Tell = quiet) -> Tried:
@@ -54,10 +57,11 @@ def try_engines(source: Path, path: Path, tell: Tell = quiet) -> Tried:
     image = read_sample(cases[0], None).image
     seeing = _Seeing(model)
     predict_raw(image, model, seeing)
-    trials = tried(model, available(model), seeing.seen.windows)
+    trials = tried(model, available(model), seeing.seen.windows, anew=True)
     chosen = fastest(trials)
     tell(Event("engine", in_words(chosen)))
-    return Tried(trials=tuple(trials), chosen=chosen)
+    is_taken = isinstance(engine_for(model), AutoEngine)
+    return Tried(trials=tuple(trials), chosen=chosen, is_taken=is_taken)
 
 
 class _Seeing:

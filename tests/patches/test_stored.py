@@ -186,6 +186,39 @@ def test_patches_lie_where_somebody_labelled() -> None:
     assert places.anywhere[:, 0].max() < 10_000
 
 
+@pytest.mark.parametrize("mask_tells", [True, False])
+def test_the_one_place_that_was_labelled_is_drawn_from(mask_tells: bool) -> None:
+    """A cube of 40 voxels in a volume of 1000 boxes; where the mask cannot say so, all are looked through."""
+    side, cube = 640, (330, 370)
+    places = np.arange(cube[0], cube[1])
+
+    def is_near(box: tuple[slice, ...]) -> bool:
+        return all(one.start < cube[1] and one.stop > cube[0] for one in box)
+
+    def read_labels(box: tuple[slice, ...]) -> NDArray[np.uint8]:
+        inside = [np.isin(np.arange(one.start, one.stop), places) for one in box]
+        return np.where(inside[0][:, None, None] & inside[1][:, None] & inside[2], 1, IGNORE).astype(np.uint8)
+
+    def read(box: tuple[slice, ...]) -> NDArray[np.uint8]:
+        return np.zeros((1, *(one.stop - one.start for one in box)), np.uint8)
+
+    image = StoredImage((1, side, side, side), np.dtype(np.uint8), read, True)
+    told = {"is_written": is_near} if mask_tells else {}
+    sample = StoredSample("one", image, read_labels, **told)
+    found = OnDisk(sample, normalization_of(image, PLAN), n_boxes=4).find_places(np.random.default_rng(0))
+    assert set(np.unique(found.anywhere)) == set(places)
+    assert set(np.unique(found.foreground[1])) == set(places)
+
+
+def test_where_nothing_is_labelled_there_is_no_place() -> None:
+    image = StoredImage(
+        (1, 64, 64, 64), np.dtype(np.uint8), lambda box: np.zeros((1, 64, 64, 64), np.uint8), True
+    )
+    blank = StoredSample("blank", image, lambda box: np.full((64, 64, 64), IGNORE, np.uint8))
+    found = OnDisk(blank, normalization_of(image, PLAN)).find_places(np.random.default_rng(0))
+    assert (found.anywhere.shape, found.foreground) == ((0, 3), {})
+
+
 def test_the_same_boxes_are_looked_at_in_every_run(tmp_path: Path) -> None:
     on_disk, _ = _pair(tmp_path, (70, 80, 90))
     source = OnDisk(on_disk, normalization_of(on_disk.image, PLAN), n_boxes=2)

@@ -17,6 +17,7 @@ from seglet.io.pixels import in_memory
 from seglet.model import Model, save_model
 from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.memory import (
+    LIVE,
     MIB,
     PROCESS,
     block_memory,
@@ -68,6 +69,15 @@ def test_lanes_take_more_where_the_engine_may_have_them(make_model: MakeModel) -
     assert network_memory(model, large) > one
     assert network_memory(replace(model, card=model.card.predicting(batch=1)), large) == one
     assert network_memory(model, an_image(1, 500, 500)) < one, "a single window has no lanes"
+
+
+def test_slices_of_a_volume_are_run_together(make_model: MakeModel) -> None:
+    model = make_model(window=None, margin=None, mode="slices")
+    of_one_window = LIVE * 4 * 128 * 128 * 4  # float32 values of four channels
+    one, some, many = (network_memory(model, an_image(1, n, 128, 128)) for n in (1, 16, 64))
+    assert some - one == 15 * of_one_window
+    assert many - some == 16 * of_one_window, "two batches at the same time"
+    assert network_memory(by_pytorch(model), an_image(1, 64, 128, 128)) == some
 
 
 def an_image(*shape: int, dtype: type = np.uint8) -> StoredImage:

@@ -17,6 +17,8 @@ MakeModel = Callable[..., Model]
 def test_windows_of_a_model_follow_from_its_plan(make_model: MakeModel, make_volume_model: MakeModel) -> None:
     assert tiling_of(make_model(window=None, margin=None).card) == Tiling((512,) * 2, (32,) * 2, (32,) * 2)
     assert tiling_of(make_model(window=48, margin=None).card).margin == (12, 12)
+    deep = make_model(window=None, margin=None, channels=(2,) * 8, patch_size=(128, 128))
+    assert tiling_of(deep.card).multiple == (128, 128), "what it halves seven times"
     assert tiling_of(make_volume_model().card) == Tiling((16, 32, 32), (2, 4, 4), (1, 2, 2))
     large = make_volume_model(patch_size=(96, 96, 96))
     assert tiling_of(large.card) == Tiling((96,) * 3, (24,) * 3, (1, 2, 2)), "twice that would not fit"

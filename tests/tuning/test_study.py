@@ -111,6 +111,24 @@ def test_trials_far_behind_most_others_are_hopeless_but_not_at_their_beginning(t
     assert not it.is_hopeless(fine, 0.5, 0.9)
 
 
+def test_trials_are_compared_though_their_rounds_end_elsewhere(tmp_path: Path) -> None:
+    it = study(tmp_path / "study.db")
+    for place in (0.501, 0.52, 0.54, 0.58):
+        good = it.ask()
+        assert not it.is_hopeless(good, place, 0.8)
+        it.finish(good, 0.8, 1.0)
+    assert it.is_hopeless(it.ask(), 0.56, 0.3)
+
+
+def test_one_that_is_better_at_the_same_time_is_no_median(tmp_path: Path) -> None:
+    it = study(tmp_path / "study.db")
+    for place in (0.9, 0.4, 0.6, 0.7):
+        good = it.ask()
+        it.is_hopeless(good, place, 0.8)
+        it.finish(good, 0.8, 1.0)
+    assert not it.is_hopeless(it.ask(), 0.9, 0.3)
+
+
 def test_the_first_trials_are_never_hopeless(tmp_path: Path) -> None:
     it = study(tmp_path / "study.db")
     for dice in (0.9, 0.1, 0.1):

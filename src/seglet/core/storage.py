@@ -52,19 +52,33 @@ def whole_folder(path: Path) -> Iterator[Path]:
         If the disk is full or the folder cannot be written; the folder that was at `path` stays then.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
     with speaking_of(path):
         try:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             yield aside
+            put_in_place(aside, path)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def put_in_place(made: Path, path: Path) -> None:
+    """Rename a folder to `path`; what was there is removed then, and stays where that fails.
+
+    Raises
+    ------
+    StorageError
+        If the folder that `path` is in cannot be written.
+    """
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    with speaking_of(path):
+        try:
             if path.is_dir():
                 path.replace(old)
-            aside.replace(path)
+            made.replace(path)
         finally:
             if old.exists() and not path.exists():  # the second renaming failed
                 old.replace(path)
-            shutil.rmtree(aside, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -74,6 +74,11 @@ class Split:
     validation: tuple[Case, ...]
     test: tuple[Case, ...]
 
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """All that have a role."""
+        return (*self.train, *self.validation, *self.test)
+
 
 def split_cases(cases: Sequence[Case], config: SplitConfig, classes: Classes | None = None) -> Split:
     """Divide the labelled cases; what is drawn at random keeps groups whole.

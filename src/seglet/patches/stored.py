@@ -1,7 +1,8 @@
 """Cases that stay on disk: their patches are read box by box."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seglet.core.errors import ConfigError, GeometryError
-from seglet.core.grid import Region, spread_windows
+from seglet.core.grid import Cover, Region, spread_windows
 from seglet.core.image import IGNORE, Box, StoredSample, everywhere
 from seglet.core.orientation import UNTURNED, turn, turned_spacing, upright
 from seglet.patches.sources import MAX_PLACES, PatchSource, Places, Points, places_of
@@ -21,6 +22,7 @@ from seglet.preprocessing.spacing import is_same_spacing, upright_spacing
 
 N_BOXES = 128  # of a case that are looked at for its classes; some 30 million pixels, read in seconds
 MAX_IN_BOX = MAX_PLACES // 8  # of the places of one box, so that all boxes together take little memory
+FEW_BOXES = 8  # with a labelled pixel, of those spread over the image: a small part of it is labelled
 SIDES = {2: 512, 3: 64}  # px of such a box, by axes
 N_SLICES = 32  # of a volume that a network of slices is trained on
 
@@ -76,11 +78,21 @@ class OnDisk:
     def find_places(self, rng: np.random.Generator) -> Places:
         """See `PatchSource`; boxes spread over the case are looked at, the same in every run.
 
-        Where all of them were written and labelled, patches may lie anywhere, else only in these boxes.
+        Where all of them were written and labelled, patches may lie anywhere, else only in these boxes: those
+        of the image, and where hardly any of them are labelled, those in which the mask holds anything; or,
+        where it cannot tell, the first labelled ones of all.
         """
         of_image = self._boxes(self._sample.image.is_written)
         of_mask = [box for box in self._boxes(self._sample.is_written) if box not in of_image]
         seen = {box: self._look(box, rng) for box in (*of_image, *of_mask)}
+        labelled = [box for box in of_image if len(seen[box][0].anywhere)]
+        if len(labelled) < min(FEW_BOXES, len(of_image)):
+            labelled = [box for box, (places, _) in seen.items() if len(places.anywhere)]
+        if not labelled:
+            seen = dict(islice(self._labelled(rng), self._n_boxes))
+            labelled = list(seen)
+        if not labelled:
+            return Places(np.empty((0, len(self.shape)), np.int32), {})
         classes = sorted({c for places, _ in seen.values() for c in places.foreground})
         foreground = {
             c: _join([places.foreground[c] for places, _ in seen.values() if c in places.foreground], rng)
@@ -88,12 +100,26 @@ class OnDisk:
         }
         if of_image == self._boxes(everywhere) and all(is_whole for _, is_whole in seen.values()):
             return Places(rng.integers(0, self.shape, (MAX_PLACES, len(self.shape)), np.int32), foreground)
-        return Places(_join([seen[box][0].anywhere for box in of_image], rng), foreground)
+        return Places(_join([seen[box][0].anywhere for box in labelled], rng), foreground)
+
+    def _labelled(self, rng: np.random.Generator) -> Iterator[tuple[Region, tuple[Places, bool]]]:
+        """Those of all boxes, side by side, that hold a labelled pixel, and their places."""
+        for cover in Cover(self.shape, self._box_sides):
+            box = cover.within(self.shape)
+            if self._sample.image.is_written(self._box(box)) and len(
+                (found := self._look(box, rng))[0].anywhere
+            ):
+                yield box, found
+
+    @property
+    def _box_sides(self) -> tuple[int, ...]:
+        return (SIDES[len(self.shape)],) * len(self.shape)
 
     def _boxes(self, is_written: Callable[[Box], bool]) -> list[Region]:
         """Boxes of this case spread over those in which the file holds anything."""
-        window = (SIDES[len(self.shape)],) * len(self.shape)
-        return spread_windows(self.shape, window, self._n_boxes, lambda region: is_written(self._box(region)))
+        return spread_windows(
+            self.shape, self._box_sides, self._n_boxes, lambda region: is_written(self._box(region))
+        )
 
     def _look(self, box: Region, rng: np.random.Generator) -> tuple[Places, bool]:
         """The places of one box, and whether all its pixels are labelled."""

@@ -43,8 +43,10 @@ def network_memory(model: Model, image: StoredImage | None = None) -> int:
     card, tiling = model.card, tiling_of(model.card)
     n_pixels, lanes = tiling.largest_batch, tiling.lanes(sys.maxsize, tiling.window)
     if image is not None:
-        along = tiling.stripes(_seen(image, card.plan))
-        extent, n_windows = extent_of(along), prod(map(len, along))
+        seen = _seen(image, card.plan)
+        along = tiling.stripes(seen)
+        n_slices = prod(grid_shape(image, card.plan)) // prod(seen)
+        extent, n_windows = extent_of(along), n_slices * prod(map(len, along))
         n_pixels = min(tiling.windows_at_once(extent), n_windows) * prod(extent)
         lanes = tiling.lanes(n_windows, extent)
     if card.predict.engine in ("torch", "onnx"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, prod
+from math import ceil, lcm, prod
 
 from seglet.core.errors import ConfigError
 from seglet.core.tiling import Stripe, strided_stripes, stripes, valid_stripes
@@ -10,7 +10,7 @@ from seglet.core.valid import ValidAxis
 from seglet.model import ModelCard, PredictConfig
 from seglet.preprocessing.levels import total_stride
 
-MULTIPLE = 32  # px; windows of such sides can be halved by any 2D network here
+MULTIPLE = 32  # px; sides of windows of images are multiples of it, as of what the network halves to one
 WINDOW, MARGIN = 512, 32  # px; of images
 MOST_VOXELS = 2**21  # of a window of a volume: a standard network then takes about a gigabyte
 LANES, MANY = 2, 4  # batches at the same time where the engine can; from how many on
@@ -108,7 +108,8 @@ def tiling_of(card: ModelCard) -> Tiling:
         window = doubled if prod(doubled) <= MOST_VOXELS else patch
         margin = tuple(n // 4 for n in patch)
     else:
-        window, margin, multiple = (WINDOW,) * 2, (MARGIN,) * 2, (MULTIPLE,) * 2
+        window, margin = (WINDOW,) * 2, (MARGIN,) * 2
+        multiple = tuple(lcm(MULTIPLE, n) for n in total_stride(plan.strides, 2))
     if said.window is not None:
         window = (said.window,) * len(window)
     if said.margin is not None:

@@ -76,6 +76,17 @@ def normalization_of(stored: StoredImage, plan: Plan) -> NormalizationRecord:
     return NormalizationRecord(plan.color, plan.n_channels, _measured(np.concatenate(read, axis=1), plan))
 
 
+def require_channels(n_channels: int, plan: Plan) -> None:
+    """Refuse images of so many channels if they cannot be brought to the plan's.
+
+    Raises
+    ------
+    GeometryError
+        As `seglet.preprocessing.intensity.to_color`.
+    """
+    to_color(np.zeros((n_channels, 1)), plan.color, plan.n_channels)
+
+
 def require_parts(plan: Plan) -> None:
     """Refuse images that are read part by part if the plan cannot normalize them so.
 

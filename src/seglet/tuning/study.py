@@ -20,7 +20,7 @@ STARTUP = 0.25  # share of all trials that are drawn at random, before the sampl
 FEWEST_AT_RANDOM = 4
 ENOUGH_TO_PRUNE = 4  # finished trials; a median of fewer is chance
 WARM_UP = 0.3  # share of a training in which nothing is pruned: a high learning rate starts badly, ends well
-STEPS = 100  # into which pruning divides a training
+STEPS = 10  # into which pruning divides a training: trials of other sizes end their rounds elsewhere
 FEWEST_FOR_IMPORTANCE = 8
 
 
@@ -101,7 +101,7 @@ class Study:
     def is_hopeless(self, trial: "optuna.Trial", progress: float, val_dice: float) -> bool:
         """Note how a trial stands, and say whether most others stood better at that time."""
         with self._quiet():
-            trial.report(val_dice, round(STEPS * progress))
+            trial.report(val_dice, int(STEPS * progress + 1e-9))
             return trial.should_prune()
 
     def finish(self, trial: "optuna.Trial", val_dice: float | None, took_s: float, note: str = "") -> None:
@@ -166,7 +166,9 @@ class Study:
             seed=seed + len(study.trials),  # one that goes on must not draw the first trials again
         )
         study.pruner = optuna.pruners.MedianPruner(
-            n_startup_trials=ENOUGH_TO_PRUNE, n_warmup_steps=round(WARM_UP * STEPS)
+            n_startup_trials=ENOUGH_TO_PRUNE,
+            n_warmup_steps=round(WARM_UP * STEPS),
+            n_min_trials=ENOUGH_TO_PRUNE,
         )
         return study
 

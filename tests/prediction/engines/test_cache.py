@@ -7,7 +7,15 @@ from seglet.prediction.engines import cache
 from seglet.prediction.engines.cache import MOST_MODELS, folder_of, read_trials, write_trials
 from seglet.prediction.engines.trial import Trial
 
-TRIAL = Trial(engine="onnx", precision="fp32", milliseconds=3, largest_logit=0, largest_probability=0, dice=1)
+TRIAL = Trial(
+    engine="onnx",
+    precision="fp32",
+    milliseconds=3,
+    n_pixels=1024,
+    largest_logit=0,
+    largest_probability=0,
+    dice=1,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from seglet.prediction.engines.choice import (
 from seglet.prediction.engines.making import Choice
 from seglet.prediction.engines.openvino import OpenVinoEngine
 from seglet.prediction.engines.pytorch import TorchEngine
-from seglet.prediction.engines.trial import Trial
+from seglet.prediction.engines.trial import Trial, try_engine
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +38,12 @@ def one_by_one(windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return [window[None] for window in windows]
 
 
-def made(engine: str, precision: str, milliseconds: float, dice: float = 1.0) -> Trial:
+def made(engine: str, precision: str, milliseconds: float, dice: float = 1.0, n_pixels: int = 1024) -> Trial:
     return Trial(
         engine=engine,  # type: ignore[arg-type]
         precision=precision,  # type: ignore[arg-type]
         milliseconds=milliseconds,
+        n_pixels=n_pixels,
         largest_logit=0,
         largest_probability=0,
         dice=dice,
@@ -123,10 +124,15 @@ def test_engines_that_cannot_be_fastest_are_not_tried() -> None:
     ]
 
 
-def test_float32_is_tried_where_bf16_is_not_close(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+def test_float32_is_tried_where_bf16_is_not_close(make_model, windows, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     model, told = make_model(), []
-    far = tuple(made(*one, 1, dice=0.9) for one in promising(available(model)) if one[0] != "torch")
-    write_trials(model, far)
+    far = [one for one in promising(available(model)) if one[0] != "torch"]
+
+    def measure(choice, *rest) -> Trial:  # type: ignore[no-untyped-def]
+        found = try_engine(choice, *rest)
+        return found.model_copy(update={"dice": 0.9}) if choice in far else found
+
+    monkeypatch.setattr("seglet.prediction.engines.choice.try_engine", measure)
     engine = AutoEngine(model, told.append, patience_s=0)
     for _ in range(N_COMPARED):
         engine.run(windows)
@@ -160,6 +166,21 @@ def test_the_fastest_that_is_close() -> None:
     assert fastest([torch, other]) == other
     assert fastest([torch, made("openvino", "bf16", 1, dice=0.9), other]) == other
     assert fastest([torch, made("openvino", "fp32", 9.5)]) == torch
+    of_large_windows = made("openvino", "int8", 12, n_pixels=4096)
+    assert fastest([torch, other, of_large_windows]) == of_large_windows
+
+
+def test_engines_are_compared_in_one_go(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    """What was measured of one, at another time on other windows, is measured again beside a new one."""
+    model, shown = make_model(), one_by_one(windows)
+    write_trials(model, (made("torch", "fp32", 1e6), made("onnx", "fp32", 1e6)))
+    assert tried(model, [("torch", "fp32")], shown)[0].milliseconds == 1e6
+    own, other = tried(model, [("torch", "fp32"), ("openvino", "fp32")], shown)
+    assert max(own.milliseconds, other.milliseconds) < 1e5
+    assert own.n_pixels == other.n_pixels == 32 * 32
+    assert {one.name: one.milliseconds for one in read_trials(model)}["onnx fp32"] == 1e6
+    write_trials(model, (made("torch", "fp32", 1e6),))
+    assert tried(model, [("torch", "fp32")], shown, anew=True)[0].milliseconds < 1e5
 
 
 def test_an_engine_that_cannot_run_the_network_is_left_out(make_model, windows, monkeypatch) -> None:  # type: ignore[no-untyped-def]

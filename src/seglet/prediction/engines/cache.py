@@ -53,10 +53,11 @@ def write_trials(model: Model, trials: tuple[Trial, ...]) -> None:
 
 
 def _digest(model: Model) -> str:
-    """Of what a network computes: its blocks, its sizes, its weights."""
+    """Of what a network computes: its blocks, as this version makes them, its sizes, its weights."""
     plan = model.card.plan
     sizes = (plan.n_channels, plan.n_classes, plan.channels, plan.strides, plan.kernels, model.card.members)
-    digest = hashlib.blake2b(repr((model.card.network, model.card.targets, sizes)).encode(), digest_size=16)
+    described = (_version("seglet"), model.card.network, model.card.targets, sizes)
+    digest = hashlib.blake2b(repr(described).encode(), digest_size=16)
     for name, tensor in model.network.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())

@@ -248,15 +248,20 @@ def promising(choices: Sequence[Choice]) -> list[Choice]:
     ]
 
 
-def tried(model: Model, choices: Sequence[Choice], windows: Sequence[Windows]) -> list[Trial]:
-    """The trial of each choice, in their order: as it was kept, else made now on these windows and kept.
+def tried(
+    model: Model, choices: Sequence[Choice], windows: Sequence[Windows], *, anew: bool = False
+) -> list[Trial]:
+    """The trial of each choice, in their order: as it was kept, or made now on these windows and kept.
 
-    An engine that cannot run the network is left out, unless it is the only choice.
+    All are made now if one of them was not kept, for they are compared; or if that is asked for. An engine
+    that cannot run the network is left out, unless it is the only choice.
     """
     kept = _kept(model)
-    if unknown := [choice for choice in choices if choice not in kept]:
-        expected = expect(TorchEngine(model, "fp32", CPU), windows, model.card)
-    for choice in unknown:
+    if not anew and kept.keys() >= set(choices):
+        return [kept[choice] for choice in choices]
+    expected = expect(TorchEngine(model, "fp32", CPU), windows, model.card)
+    for choice in choices:
+        kept.pop(choice, None)
         try:
             kept[choice] = try_engine(
                 choice, make_engine(model, choice, windows[0].shape), expected, model.card
@@ -264,17 +269,16 @@ def tried(model: Model, choices: Sequence[Choice], windows: Sequence[Windows]) -
         except (SegletError, RuntimeError):  # a library's own error, of operations that it does not know
             if len(choices) == 1:
                 raise
-    if unknown:
-        write_trials(model, tuple(kept.values()))
+    write_trials(model, tuple(kept.values()))
     return [kept[choice] for choice in choices if choice in kept]
 
 
 def fastest(trials: Sequence[Trial]) -> Trial:
     """The fastest engine of those that say what PyTorch says; not PyTorch only where it clearly gains."""
     close = [trial for trial in trials if trial.is_close]
-    best = min(close, key=lambda trial: trial.milliseconds)
-    own = min((one for one in close if one.engine == "torch"), key=lambda trial: trial.milliseconds)
-    return best if own.milliseconds > WORTHWHILE * best.milliseconds else own
+    best = min(close, key=lambda trial: trial.nanoseconds)
+    own = min((one for one in close if one.engine == "torch"), key=lambda trial: trial.nanoseconds)
+    return best if own.nanoseconds > WORTHWHILE * best.nanoseconds else own
 
 
 def _one_of(setting: str, said: str, allowed: tuple[Word, ...]) -> Word:

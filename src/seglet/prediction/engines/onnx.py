@@ -50,7 +50,11 @@ class OnnxEngine(NetworkEngine):
         return "ONNX Runtime fp32"
 
     def _logits(self, images: Tensor) -> Tensor:
-        return torch.from_numpy(self._session.run(None, {self._input: images.contiguous().numpy()})[0])
+        try:
+            logits = self._session.run(None, {self._input: images.contiguous().numpy()})[0]
+        except Exception as error:  # as above
+            raise RuntimeError(f"ONNX Runtime cannot run a graph: {error}") from error
+        return torch.from_numpy(logits)
 
 
 def graph_of(model: Model, shape: tuple[int, ...]) -> bytes:

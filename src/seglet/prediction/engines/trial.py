@@ -26,7 +26,9 @@ class Trial(Config):
     engine, precision : str
         As they are chosen by.
     milliseconds : float
-        For one of these windows; the least of all.
+        For one of these windows: that of which a pixel took least.
+    n_pixels : int
+        Of that window; trials on windows of different sizes are compared by the pixel.
     largest_logit, largest_probability : float
         Largest absolute difference.
     dice : float
@@ -36,6 +38,7 @@ class Trial(Config):
     engine: EngineName
     precision: EnginePrecision
     milliseconds: float
+    n_pixels: int
     largest_logit: float
     largest_probability: float
     dice: float
@@ -44,6 +47,11 @@ class Trial(Config):
     def name(self) -> str:
         """How it is chosen by."""
         return f"{self.engine} {self.precision}"
+
+    @property
+    def nanoseconds(self) -> float:
+        """For one pixel."""
+        return 1e6 * self.milliseconds / self.n_pixels
 
     @property
     def least_dice(self) -> float:
@@ -98,15 +106,17 @@ def try_engine(
         What decides on masks.
     """
     planes = _probabilities(engine, expected.windows, card)  # compiles, and fills caches
-    seconds, logits = [], []
+    taken, logits = [], []
     for window in expected.windows:
         start = time.perf_counter()
         logits.append(engine.logits(window))
-        seconds.append(time.perf_counter() - start)
+        taken.append((time.perf_counter() - start, window[0, 0].size))
+    seconds, n_pixels = min(taken, key=lambda each: each[0] / each[1])
     return Trial(
         engine=choice[0],
         precision=choice[1],
-        milliseconds=1000 * min(seconds),
+        milliseconds=1000 * seconds,
+        n_pixels=n_pixels,
         largest_logit=_largest(logits, expected.logits),
         largest_probability=_largest(planes, expected.planes),
         dice=agreement(planes, expected.planes, card),
