@@ -94,8 +94,10 @@ def require_held(case: Case, model: Model, room: Room) -> None:
     DatasetError
         Says what it would take, and what would help.
     """
-    stored = None if room.most is None else opened(case, model)
-    if room.most is not None and stored is not None and not room.holds(stored, model):
+    if room.most is None:
+        return
+    stored = opened(case, model)
+    if stored is not None and not room.holds(stored, model):
         way = ", or convert it to OME-Zarr, which is predicted block by block unless probabilities are wanted"
         raise _too_large(case, "in one piece", image_memory(stored, model.card), room.n_bytes, room.most, way)
 
@@ -108,9 +110,10 @@ def require_blocks(case: Case, model: Model, room: Room) -> None:
     DatasetError
         As `require_held`.
     """
-    stored = None if room.most is None else opened(case, model)
-    needed = 0 if stored is None else block_memory(model, stored)
-    if room.most is not None and needed > room.n_bytes:
+    if room.most is None:
+        return
+    stored = opened(case, model)
+    if stored is not None and (needed := block_memory(model, stored)) > room.n_bytes:
         raise _too_large(case, "block by block", needed, room.n_bytes, room.most)
 
 

@@ -186,10 +186,11 @@ def test_patches_lie_where_somebody_labelled() -> None:
     assert places.anywhere[:, 0].max() < 10_000
 
 
+@pytest.mark.parametrize("cube", [(330, 370), (320, 384)])  # within a box, and all of it
 @pytest.mark.parametrize("mask_tells", [True, False])
-def test_the_one_place_that_was_labelled_is_drawn_from(mask_tells: bool) -> None:
-    """A cube of 40 voxels in a volume of 1000 boxes; where the mask cannot say so, all are looked through."""
-    side, cube = 640, (330, 370)
+def test_the_one_place_that_was_labelled_is_drawn_from(mask_tells: bool, cube: tuple[int, int]) -> None:
+    """A cube in a volume of 1000 boxes; where the mask cannot say so, all are looked through."""
+    side = 640
     places = np.arange(cube[0], cube[1])
 
     def is_near(box: tuple[slice, ...]) -> bool:

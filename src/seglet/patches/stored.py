@@ -85,6 +85,7 @@ class OnDisk:
         of_image = self._boxes(self._sample.image.is_written)
         of_mask = [box for box in self._boxes(self._sample.is_written) if box not in of_image]
         seen = {box: self._look(box, rng) for box in (*of_image, *of_mask)}
+        is_all_labelled = of_image == self._boxes(everywhere) and all(whole for _, whole in seen.values())
         labelled = [box for box in of_image if len(seen[box][0].anywhere)]
         if len(labelled) < min(FEW_BOXES, len(of_image)):
             labelled = [box for box, (places, _) in seen.items() if len(places.anywhere)]
@@ -98,7 +99,7 @@ class OnDisk:
             c: _join([places.foreground[c] for places, _ in seen.values() if c in places.foreground], rng)
             for c in classes
         }
-        if of_image == self._boxes(everywhere) and all(is_whole for _, is_whole in seen.values()):
+        if is_all_labelled:
             return Places(rng.integers(0, self.shape, (MAX_PLACES, len(self.shape)), np.int32), foreground)
         return Places(_join([seen[box][0].anywhere for box in labelled], rng), foreground)
 
@@ -106,10 +107,11 @@ class OnDisk:
         """Those of all boxes, side by side, that hold a labelled pixel, and their places."""
         for cover in Cover(self.shape, self._box_sides):
             box = cover.within(self.shape)
-            if self._sample.image.is_written(self._box(box)) and len(
-                (found := self._look(box, rng))[0].anywhere
-            ):
-                yield box, found
+            if not self._sample.image.is_written(self._box(box)):
+                continue
+            places, is_whole = self._look(box, rng)
+            if len(places.anywhere):
+                yield box, (places, is_whole)
 
     @property
     def _box_sides(self) -> tuple[int, ...]:
