@@ -28,7 +28,7 @@ from seglet.io import hdf5, nrrd, ome_zarr, tiff
 from seglet.io.axes import blocks
 from seglet.io.ngff import OWN
 from seglet.io.sources import suffix_of
-from seglet.io.zarr_store import open_node, reading, scratch_array
+from seglet.io.zarr_store import open_node, reading, scratch_array, settled
 from seglet.limiting import Room, free_room, opened, require_blocks, require_held
 from seglet.model import Model
 from seglet.postprocessing.decode_blocks import Store, decode_blocks
@@ -216,7 +216,8 @@ def _scratch(store: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
         with speaking_of(store):
             aside.mkdir(parents=True)
-        yield aside
+        with settled():
+            yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -1,4 +1,7 @@
+import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,16 @@ import zarr
 
 from seglet.core.errors import FormatError, MissingExtra
 from seglet.io.axes import Axes
-from seglet.io.zarr_store import consolidate, has_chunks, new_array, open_group, open_node, reading
+from seglet.io.zarr_store import (
+    consolidate,
+    has_chunks,
+    new_array,
+    open_group,
+    open_node,
+    reading,
+    scratch_array,
+    settled,
+)
 
 
 def test_arrays_and_groups_are_opened_by_their_own_metadata(tmp_path: Path) -> None:
@@ -43,6 +55,22 @@ def test_only_a_store_with_a_copy_of_its_metadata_gets_a_new_one(tmp_path: Path,
     copy = zarr.open_group(tmp_path / "a", mode="r").metadata.consolidated_metadata
     assert copy is not None
     assert "late" in copy.metadata
+
+
+def test_an_interrupted_writing_is_waited_for(tmp_path: Path) -> None:
+    array = scratch_array(tmp_path / "a", "numbers", "yx", (2048, 2048), np.float64)
+    values = np.random.default_rng(0).random(array.shape)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), settled():
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            while True:
+                array[:] = values
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    shutil.rmtree(tmp_path / "a")
+    time.sleep(0.3)
+    assert not (tmp_path / "a").exists()
 
 
 def test_what_cannot_be_read_names_the_file() -> None:

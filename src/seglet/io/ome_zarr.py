@@ -39,7 +39,15 @@ from seglet.io.ngff import (
     versioned,
 )
 from seglet.io.pyramid import fill_mean, fill_nearest, level_steps
-from seglet.io.zarr_store import consolidate, has_chunks, new_array, open_group, open_node, reading
+from seglet.io.zarr_store import (
+    consolidate,
+    has_chunks,
+    new_array,
+    open_group,
+    open_node,
+    reading,
+    settled,
+)
 
 SUFFIXES = (".zarr", ".ome.zarr")
 
@@ -172,7 +180,7 @@ def new_image(
     """
     letters = "c" + "zyx"[1 - len(extent) :]
     steps = level_steps(extent[1:], chunk_shape(extent)[1:], like.spacing)
-    with whole_folder(path) as aside:
+    with whole_folder(path) as aside, settled():
         group = open_group(aside, 2 if version == "0.4" else 3)
         array = new_array(group, "0", letters, extent, dtype)
         yield Canvas(array, Axes(letters, extent))
@@ -226,7 +234,7 @@ def new_labels(
     kept = [n for n, letter in enumerate(letters) if letter != "c"]
     spatial = "".join(letters[n] for n in kept)
     finest, *coarser = [tuple(level.shape[n] for n in kept) for level in levels]
-    with whole_folder(path / "labels" / name) as aside:
+    with whole_folder(path / "labels" / name) as aside, settled():
         group = open_group(aside, image.metadata.zarr_format)
         array = new_array(group, "0", spatial, finest, dtype)
         yield Canvas(array, Axes(spatial, finest))

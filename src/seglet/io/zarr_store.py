@@ -1,5 +1,6 @@
 """The package zarr behind one door: stores, their arrays and groups, and what is wrong with them."""
 
+import asyncio
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,27 @@ def reading(where: str) -> Iterator[None]:
             expected="a whole Zarr store",
             remedy="Copy or export it again, or take it out of the dataset.",
         ) from error
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """Where the block is interrupted, wait for what zarr's own thread still writes.
+
+    An interruption ends the waiting for that thread and not its work, so that files would appear in a folder
+    that is being removed.
+    """
+    zarr = _zarr()
+    try:
+        yield
+    except BaseException:
+        zarr.core.sync.sync(_others())
+        raise
+
+
+async def _others() -> None:
+    """Wait for all other tasks of the loop that this one runs in."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _zarr() -> Any:
