@@ -10,21 +10,27 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from accuracy import DATA, TASKS, Task, figure
 
 from seglet.metrics.scores import read_scores
+from seglet.recipe import read_recipe, to_text
+from seglet.training.callbacks import read_history
+
+LATE = 2 / 3  # of the steps, where a change is one of the end of training
 
 
 class Change(NamedTuple):
-    """What is set, and by what the number of steps is multiplied so that as many patches are seen."""
+    """What is set, what from LATE on, and by what steps are multiplied so that as many patches are seen."""
 
     settings: tuple[str, ...] = ()
     steps: float = 1
+    late: tuple[str, ...] = ()
 
 
 CHANGES = {
@@ -35,7 +41,6 @@ CHANGES = {
     "learning rate 0.005": Change(("fit.learning_rate=0.005",)),
     "learning rate 0.001": Change(("fit.learning_rate=0.001",)),
     "one cycle": Change(("fit.schedule=one_cycle",)),
-    "averaging of weights 0.999": Change(("fit.ema=0.999",)),
     "no averaging": Change(("fit.ema=0",)),
     "weight decay 0.01": Change(("fit.weight_decay=0.01",)),
     "clDice 0.5": Change(("loss.cl_dice=0.5",)),
@@ -51,6 +56,9 @@ CHANGES = {
     "five levels, 16 to 256": Change(("plan.channels=[16,32,64,128,256]",)),
     "patches of 192, batch 2": Change(("plan.patch_size=[192,192]", "plan.batch_size=2"), 8 / 9),
     "patches of 256, batch 1": Change(("plan.patch_size=[256,256]", "plan.batch_size=1")),
+    "patches of 256, batch 1, in the last third": Change(
+        late=("plan.patch_size=[256,256]", "plan.batch_size=1")
+    ),
     "no elastic deformation": Change(("patches.augment.elastic=0",)),
     "elastic deformation twice as strong": Change(("patches.augment.elastic=12",)),
     "every change on a quarter of the patches": Change(("patches.augment.probability=0.25",)),
@@ -94,26 +102,50 @@ def run(name: str, task: str, seed: int, steps: int, out: Path) -> dict[str, flo
     change, of = CHANGES[name], TASKS[task]
     folder = out / f"{task}-{name.replace(' ', '-').replace(',', '')}-{steps}-seed{seed}"
     if not (folder / "cpu_s").exists():
-        fit = f"fit.steps={round(steps * change.steps)}", f"fit.seed={seed}"
+        steps = round(steps * change.steps)
+        fit = f"fit.steps={steps}", f"fit.seed={seed}"
         said = [part for setting in (*of.settings, *change.settings, *fit) for part in ("--set", setting)]
-        command = [sys.executable, "-m", "seglet", "train", DATA / of.data, "-o", folder, *said]
+        command = [sys.executable, "-m", "seglet", "train", DATA / of.data, "-o", folder]
         out.mkdir(parents=True, exist_ok=True)
         with (out / f"{folder.name}.log").open("w") as log:
-            child = subprocess.Popen(
-                command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
-            )
-            _, status, used = os.wait4(child.pid, 0)
-        if status:
-            raise SystemExit(f"{name} on {task} failed: see {log.name}")
-        (folder / "cpu_s").write_text(str(used.ru_utime + used.ru_stime))
+            used = 0.0
+            if change.late:
+                used = command_s([*command, *said], log, folder / "history.csv", round(LATE * steps))
+                (folder / "recipe.yaml").write_text(to_text(read_recipe(folder / "recipe.yaml", change.late)))
+                said = ["--resume"]
+            used += command_s([*command, *said], log)
+        (folder / "cpu_s").write_text(str(used))
     return figures(folder, of)
+
+
+def command_s(command: list[str | Path], log: IO[str], history: Path | None = None, until: int = 0) -> float:
+    """Processor seconds of a command; of a training that is interrupted after a step where one is given."""
+    child = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    if history is not None:
+        while not ended(child.pid) and steps_done(history) < until:
+            time.sleep(0.1)
+        child.terminate()
+    _, status, used = os.wait4(child.pid, 0)
+    if status and history is None:
+        raise SystemExit(f"A run failed: see {log.name}")
+    return used.ru_utime + used.ru_stime
+
+
+def ended(pid: int) -> bool:
+    """Whether a child has ended, which is still to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def steps_done(history: Path) -> int:
+    """As the last whole row says."""
+    rows = read_history(history) if history.exists() else []
+    return int(rows[-1]["step"]) if rows else 0
 
 
 def figures(folder: Path, task: Task) -> dict[str, float]:
     """Figures of the test images, the best Dice of the validation windows, and processor seconds."""
     scores = read_scores(folder / "scores.json")
-    header, *rows = (line.split(",") for line in (folder / "history.csv").read_text().split())
-    validated = [float(row[header.index("val_dice")]) for row in rows]
+    validated = [row["val_dice"] for row in read_history(folder / "history.csv") if "val_dice" in row]
     found = {title: figure(scores, path).mean for title, path in task.figures}
     return {"validation Dice": max(validated), **found, "time": float((folder / "cpu_s").read_text())}
 
