@@ -118,9 +118,11 @@ def run(name: str, task: str, seed: int, steps: int, out: Path) -> dict[str, flo
     return figures(folder, of)
 
 
-def command_s(command: list[str | Path], log: IO[str], history: Path | None = None, until: int = 0) -> float:
+def command_s(command: list[object], log: IO[str], history: Path | None = None, until: int = 0) -> float:
     """Processor seconds of a command; of a training that is interrupted after a step where one is given."""
-    child = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    child = subprocess.Popen(
+        [*map(str, command)], stdout=log, stderr=log, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
     if history is not None:
         while not ended(child.pid) and steps_done(history) < until:
             time.sleep(0.1)

@@ -20,8 +20,11 @@ from seglet.data.masks import MaskConfig
 from seglet.data.samples import read_samples
 from seglet.io.files import read_probabilities
 from seglet.io.listing import as_file
-from seglet.metrics.scores import Scores
+from seglet.metrics.curves import roc_curve
+from seglet.metrics.pixels import dice
 from seglet.writing import PROBABILITIES
+
+Floats = NDArray[np.floating]
 
 N_TEST = {"chasedb1": 8, "isbi2012": 5}  # the last ones, as for all figures
 VALIDATES = 6  # every so many of the others
@@ -39,18 +42,18 @@ def main() -> None:
     print(f"| data | arm | {' | '.join(FIGURES)} |\n|---|---|{'---|' * len(FIGURES)}")
     for task in options.tasks:
         for arm, scores in arms(task, options.steps, options.teachers, options.out / task):
-            values = [f"{figure(scores, path).mean:.4f}" for path in FIGURES]
-            print(f"| {task} | {arm} | {' | '.join(values)} |", flush=True)
+            print(f"| {task} | {arm} | {' | '.join(f'{score:.4f}' for score in scores)} |", flush=True)
 
 
-def arms(task: str, steps: int, n_teachers: int, out: Path) -> Iterator[tuple[str, Scores]]:
-    """Each arm and its scores."""
+def arms(task: str, steps: int, n_teachers: int, out: Path) -> Iterator[tuple[str, list[float]]]:
+    """Each arm and its FIGURES."""
     shown = export(task, out / "labelled")
     for seed in range(n_teachers):
         yield f"labels alone, seed {seed}", train(out / "labelled", out / f"teacher-{seed}", steps, seed)
     yield "labels alone, twice the steps", train(out / "labelled", out / "longer", 2 * steps, 0)
     for n in sorted({1, n_teachers}):
-        draw(out / f"drawn-by-{n}", shown, [out / f"teacher-{seed}" for seed in range(n)])
+        found = draw(out / f"drawn-by-{n}", shown, [out / f"teacher-{seed}" for seed in range(n)])
+        yield f"mean of {n}, at 0.5", together(shown, found)
         export(task, out / f"drawn-by-{n}")
         yield f"masks drawn by {n} too", train(out / f"drawn-by-{n}", out / f"student-of-{n}", steps, 0)
 
@@ -69,13 +72,26 @@ def export(task: str, folder: Path) -> list[Path]:
     return sorted((folder / "images").glob("test_*"))
 
 
-def draw(folder: Path, images: Sequence[Path], teachers: Sequence[Path]) -> None:
-    """Write copies of images as more to train on, with the masks that teachers draw together."""
+def draw(folder: Path, images: Sequence[Path], teachers: Sequence[Path]) -> list[Floats]:
+    """Write copies of images as more to train on, with the masks that teachers draw together.
+
+    Gives the mean of the teachers' (y, x) probabilities of each image.
+    """
     masks = [seglet.predict(one, images, folder.parent / f"by-{one.name}", True) for one in teachers]
+    found = []
     for place, image in enumerate(images):
         drawn = [read_probabilities(as_file(probabilities_of(by[place]))) for by in masks]
+        found.append(np.mean(drawn, 0)[-1])
         pixels = np.atleast_3d(np.asarray(Picture.open(image))).transpose(2, 0, 1)
-        write(folder, f"train_drawn_{place:02}", pixels, np.mean(drawn, 0)[-1] > 0.5)
+        write(folder, f"train_drawn_{place:02}", pixels, found[-1] > 0.5)
+    return found
+
+
+def together(images: Sequence[Path], found: Sequence[Floats]) -> list[float]:
+    """FIGURES of probabilities, over the pixels of all images."""
+    masks = [np.asarray(Picture.open(image.parents[1] / "masks" / image.name)) > 0 for image in images]
+    truth, scores = (np.concatenate([one.ravel() for one in each]) for each in (masks, found))
+    return [roc_curve(truth, scores).area, dice(truth, scores > 0.5)]
 
 
 def probabilities_of(mask: Path) -> Path:
@@ -91,11 +107,12 @@ def write(folder: Path, name: str, pixels: NDArray[np.generic], mask: NDArray[np
         Picture.fromarray(values).save(folder / kind / f"{name}.png")
 
 
-def train(data: Path, folder: Path, steps: int, seed: int) -> Scores:
-    """Train the planned recipe."""
+def train(data: Path, folder: Path, steps: int, seed: int) -> list[float]:
+    """Train the planned recipe; its FIGURES."""
     roles = "split.test=test_*", "split.validation=validation_*"
     settings = (*roles, f"fit.steps={steps}", f"fit.seed={seed}")
-    return seglet.train(data, folder, settings=settings, tell=tell).scores
+    scores = seglet.train(data, folder, settings=settings, tell=tell).scores
+    return [figure(scores, path).mean for path in FIGURES]
 
 
 if __name__ == "__main__":
