@@ -79,10 +79,10 @@ def reading(where: str) -> Iterator[None]:
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """Where the block is interrupted, wait for what zarr's own thread still writes.
+    """Where the block is interrupted or fails, wait for what zarr's own thread still writes.
 
-    An interruption ends the waiting for that thread and not its work, so that files would appear in a folder
-    that is being removed.
+    That ends the waiting for the thread and not its work, so that files would appear in a folder that is
+    being removed.
     """
     zarr = _zarr()
     try:
