@@ -11,9 +11,14 @@ from seglet.core.errors import FormatError, StorageError
 from seglet.data.samples import read_sample
 from seglet.io.files import read_mask
 from seglet.io.listing import as_file
-from seglet.model import Model, load_model
-from seglet.predicting import predict_cases
+from seglet.model import EngineName, EnginePrecision, Model, load_model
+from seglet.predicting import expect_first, predict_cases
+from seglet.prediction.engines.cache import write_trials
+from seglet.prediction.engines.choice import AutoEngine, available
+from seglet.prediction.engines.openvino import OpenVinoEngine
 from seglet.prediction.engines.pytorch import TorchEngine
+from seglet.prediction.engines.trial import Trial
+from seglet.prediction.tiled import first_batch
 from seglet.scoring import predict_sample
 from seglet.store_prediction import prediction_places
 from seglet.writing import write_prediction
@@ -103,3 +108,52 @@ def test_an_interruption_keeps_what_is_done(model: Model, images: Path, tmp_path
     with pytest.raises(KeyboardInterrupt):
         predict_cases(places, model, Interrupted(model, "fp32"))
     assert [path.exists() for path in places] == [True, True, False, False]
+
+
+def test_the_first_images_windows_are_compiled_while_it_is_read(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none other: what was expected is what came."""
+    monkeypatch.setenv("SEGLET_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "images").mkdir()
+    colors = np.random.default_rng(0).integers(0, 255, (700, 900, 3), np.uint8)
+    Picture.fromarray(colors).save(tmp_path / "images" / "large.jpg")
+    times = {("torch", "fp32"): 9.0, ("openvino", "fp32"): 1.0}
+    write_trials(model, tuple(as_tried(*one, times.get(one, 5.0)) for one in available(model)))
+    engine = AutoEngine(model)
+    places = prediction_places([tmp_path / "images"], tmp_path / "out", model, probabilities=False)
+    expect_first(places, model, engine)
+    (shape, lanes), expected = first_batch((700, 900), model.card), engine._ahead
+    assert expected is not None
+    made = expected.result()
+    assert isinstance(made, OpenVinoEngine)
+    runner, _ = made.abreast(shape, lanes)
+    assert list(runner._compiled) == [shape]
+    assert predict_cases(places, model, engine) == []
+    assert engine._engine is made
+    assert list(runner._compiled) == [shape]
+
+
+def as_tried(engine: EngineName, precision: EnginePrecision, milliseconds: float) -> Trial:
+    return Trial(
+        engine=engine,
+        precision=precision,
+        milliseconds=milliseconds,
+        n_pixels=1024,
+        largest_logit=0,
+        largest_probability=0,
+        dice=1.0,
+    )
+
+
+@pytest.mark.parametrize("name", ["x.tif", "x.bmp", "cut.png"])
+def test_nothing_is_expected_where_the_header_says_nothing(model: Model, tmp_path: Path, name: str) -> None:
+    (tmp_path / "images").mkdir()
+    Picture.fromarray(np.zeros((20, 30, 3), np.uint8)).save(tmp_path / "images" / name)
+    if name.startswith("cut"):
+        (tmp_path / "images" / name).write_bytes((tmp_path / "images" / name).read_bytes()[:20])
+    engine = AutoEngine(model)
+    places = prediction_places([tmp_path / "images"], tmp_path / "out", model, probabilities=False)
+    expect_first(places, model, engine)
+    assert engine._ahead is None
+    assert len(predict_cases(places, model, engine)) == name.startswith("cut")

@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from seglet.core.errors import FormatError, GeometryError
 from seglet.core.events import Event, Tell, quiet
-from seglet.core.image import Sample
+from seglet.core.image import Image, Sample
 from seglet.core.overlap import ahead, behind
 from seglet.data.cases import Case
 from seglet.data.samples import read_sample
+from seglet.io.files import extent_ahead
 from seglet.io.sources import suffix_of
 from seglet.model import Model
+from seglet.prediction.engines.choice import AutoEngine
 from seglet.prediction.engines.engine import Engine
-from seglet.prediction.tiled import predict_raw
+from seglet.prediction.tiled import first_batch, predict_raw
+from seglet.preprocessing.transform import grid_shape
 from seglet.scoring import as_prediction
 from seglet.store_prediction import STORES, predict_into
 from seglet.writing import write_prediction
@@ -79,6 +82,24 @@ def predict_cases(
             except (FormatError, GeometryError) as error:
                 refuse(number, case, error)
     return [bad[number] for number in sorted(bad)]
+
+
+def expect_first(places: Mapping[Path, Case], model: Model, engine: AutoEngine) -> None:
+    """Let the engine prepare for the first image's windows while it is read, where its header tells them.
+
+    Parameters
+    ----------
+    places, model
+        As of `predict_cases`.
+    engine : AutoEngine
+        What will run it.
+    """
+    path, case = next(iter(places.items()))
+    extent = extent_ahead(case.image) if len(case.images) == 1 and case.page is None else None
+    if extent is None or suffix_of(path.name) in STORES or model.card.plan.mode != "2d":
+        return
+    header = Image(np.broadcast_to(np.uint8(0), (1, *extent)))  # takes no memory
+    engine.expect(*first_batch(grid_shape(header, model.card.plan), model.card))
 
 
 def _read(places: Mapping[Path, Case]) -> Iterator[tuple[Path, Case, Sample | Unfit | None]]:

@@ -11,7 +11,7 @@ from PIL import Image as Picture
 
 from seglet.core.errors import FormatError
 from seglet.core.image import Image
-from seglet.io.raster import decode, open_image, open_mask, write
+from seglet.io.raster import decode, extent_ahead, open_image, open_mask, write
 
 RAMP = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
@@ -120,3 +120,32 @@ def test_a_mask_of_many_shapes_is_no_larger_than_by_the_usual_way(tmp_path: Path
     write(tmp_path / "a.png", Image(mask[None]))
     Picture.fromarray(mask).save(tmp_path / "b.png")
     assert (tmp_path / "a.png").stat().st_size < 1.1 * (tmp_path / "b.png").stat().st_size
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.jpg", "gray.jpg", "sixteen.png"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_header_tells_the_extent_that_is_read(tmp_path: Path, name: str, orientation: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)
+    picture = {
+        "gray.jpg": Picture.fromarray(pixels[..., 0]),
+        "sixteen.png": Picture.fromarray(pixels[..., 0].astype(np.uint16)),
+    }.get(name, Picture.fromarray(pixels))
+    how: dict[str, Any] = {}
+    if name.endswith(".jpg"):
+        how["exif"] = picture.getexif()
+        how["exif"][274] = orientation
+    picture.save(tmp_path / name, **how)
+    expected = (70, 40) if name.endswith(".jpg") and orientation > 4 else (40, 70)
+    assert extent_ahead(tmp_path / name) == expected == open_image(tmp_path / name, "", name).extent[1:]
+
+
+def test_what_tells_no_extent_is_left_to_reading(tmp_path: Path) -> None:
+    Picture.fromarray(RAMP).save(tmp_path / "x.bmp")
+    for name, content in {
+        "cut.png": b"\x89PNG\r\n\x1a\n\0\0",
+        "cut.jpg": b"\xff\xd8\xff\xe0",
+        "empty.png": b"",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    assert [extent_ahead(path) for path in sorted(tmp_path.iterdir())] == [None] * 4
+    assert extent_ahead(tmp_path / "missing.png") is None

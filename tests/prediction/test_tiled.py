@@ -17,7 +17,14 @@ from seglet.prediction import tiling
 from seglet.prediction.engines.engine import Engine
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.prediction.scenes import Scene
-from seglet.prediction.tiled import n_seen, predict_image, predict_prepared, predict_raw, predict_windows
+from seglet.prediction.tiled import (
+    first_batch,
+    n_seen,
+    predict_image,
+    predict_prepared,
+    predict_raw,
+    predict_windows,
+)
 from seglet.prediction.tiling import MULTIPLE, Tiling, tiling_of
 from seglet.preprocessing.transform import preprocess_image
 
@@ -363,3 +370,31 @@ def test_windows_that_are_run_at_the_same_time_end_where_they_belong(
     image = np.random.default_rng(0).random((1, 150, 130), np.float32)
     found = predict_windows([Scene(image)], Echo(lanes), tiling_of(make_model(window=48, margin=8).card))
     np.testing.assert_allclose(found[0], image, atol=1e-6)
+
+
+class Asked(Echo):
+    """Remembers the batches, and how many lanes were offered."""
+
+    def __init__(self) -> None:
+        super().__init__(lanes=2)
+        self.batches: list[tuple[int, ...]] = []
+        self.offered = [1]
+
+    def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        self.batches.append(windows.shape)
+        return super().run(windows)
+
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+        self.offered.append(lanes)
+        return super().abreast(shape, lanes)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+@pytest.mark.parametrize("shape", [(20, 31), (100, 90), (200, 170)])
+def test_the_first_batch_is_the_one_that_was_foretold(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], at_once: int
+) -> None:
+    monkeypatch.setattr(tiling, "PIXELS_AT_ONCE", at_once * 64 * 64)
+    engine, model = Asked(), make_model(window=48, margin=8)
+    predict_raw(Image(pixels(*shape)), model, engine)
+    assert first_batch(shape, model.card) == (engine.batches[0], engine.offered[-1])

@@ -153,6 +153,23 @@ def predict_windows(
     return blended
 
 
+def first_batch(shape: tuple[int, ...], card: ModelCard) -> tuple[tuple[int, ...], int]:
+    """Shape of the first batch of an image's windows, (n, c, [z,] y, x), and how many run at the same time.
+
+    Parameters
+    ----------
+    shape : ([z,] y, x)
+        Extent of the image once it is prepared.
+    card : ModelCard
+        Of a network that sees the image as a whole, and not its slices.
+    """
+    tiling = tiling_of(card)
+    along = tiling.stripes(shape)
+    extent, total = extent_of(along), prod(map(len, along))
+    n_windows = min(tiling.windows_at_once(extent), total)
+    return (n_windows, card.plan.n_channels, *extent), tiling.lanes(total, extent)
+
+
 def n_seen(shape: tuple[int, ...], card: ModelCard) -> int:
     """Pixels that the network sees of one image, in all of its windows and turned versions.
 
@@ -183,7 +200,7 @@ def _batches(images: Sequence[Scene], along: Sequence[Sequence[Stripe]], tiling:
     while chosen := list(islice(windows, at_once)):
         with timed("preprocess"):
             cut = [images[i].window(region_of(place).shifted(tiling.surround)) for i, place in chosen]
-            batch = np.stack(cut)
+            batch = np.stack(cut) if len(cut) > 1 else cut[0][None]
         yield chosen, batch
 
 

@@ -161,6 +161,23 @@ def test_lanes_are_those_of_an_engine_that_is_known(make_model, name: str) -> No
     assert lanes == min(2, torch.get_num_threads())
 
 
+def test_what_is_expected_is_ready_when_it_comes(make_model, windows) -> None:  # type: ignore[no-untyped-def]
+    model, shape = make_model(), (1, 1, 32, 32)
+    unknown = AutoEngine(model)
+    unknown.expect(shape, 2)
+    assert unknown.abreast(shape, 2) == (unknown, 1)
+    times = {("openvino", "fp32"): 1.0}
+    write_trials(model, tuple(made(*one, times.get(one, 5.0)) for one in available(model)))
+    for lanes in (1, 2):
+        known = AutoEngine(model)
+        known.expect(shape, lanes)
+        runner, _ = known.abreast(shape, lanes)
+        assert isinstance(runner, OpenVinoEngine)
+        assert list(runner._compiled) == [shape]
+        found = runner.run(windows[:1])
+        np.testing.assert_allclose(found, TorchEngine(model, "fp32").run(windows[:1]), atol=1e-5)
+
+
 def test_the_fastest_that_is_close() -> None:
     torch, other = made("torch", "fp32", 10), made("openvino", "fp32", 5)
     assert fastest([torch, other]) == other

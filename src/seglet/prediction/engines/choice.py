@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from importlib.util import find_spec
 from typing import TypeVar, get_args
 
@@ -178,9 +179,14 @@ class AutoEngine:
     def __init__(self, model: Model, tell: Tell = quiet, patience_s: float = PATIENCE_S) -> None:
         self._model, self._tell, self._patience_s = model, tell, patience_s
         self._known = begun(lambda: _known(model))  # importing libraries and hashing weights take time
+        self._ahead: Future[NetworkEngine | None] | None = None
         self._engine: NetworkEngine | None = None
         self._spent = 0.0
         self._seen, self._is_settled = Seen(), False
+
+    def expect(self, shape: tuple[int, ...], lanes: int) -> None:
+        """Begin to prepare for batches of this shape, by the engine that is known: while images are read."""
+        self._ahead = begun(lambda: self._prepared(shape, lanes))
 
     def run(self, windows: Windows) -> Windows:
         """Compute what the network says; see `NetworkEngine.run`."""
@@ -214,8 +220,20 @@ class AutoEngine:
 
     def _take(self, best: Trial, shape: tuple[int, ...]) -> None:
         self._is_settled = True
-        self._engine = make_engine(self._model, (best.engine, best.precision), shape)
+        ahead = self._ahead.result() if self._ahead is not None else None
+        self._engine = ahead or self._made(best, shape)
         self._tell(Event("engine", in_words(best)))
+
+    def _prepared(self, shape: tuple[int, ...], lanes: int) -> NetworkEngine | None:
+        _, trials = self._known.result()
+        if not trials:
+            return None
+        engine = self._made(fastest(trials), shape)
+        engine.prepare(shape, lanes)
+        return engine
+
+    def _made(self, best: Trial, shape: tuple[int, ...]) -> NetworkEngine:
+        return make_engine(self._model, (best.engine, best.precision), shape)
 
 
 def available(model: Model) -> list[Choice]:

@@ -75,6 +75,10 @@ class NetworkEngine(ABC):
         """What runs many batches of this shape best, and how many at the same time; up to so many."""
         return self, 1
 
+    def prepare(self, shape: tuple[int, ...], lanes: int) -> None:
+        """Do beforehand what the first batch of this shape would wait for, run by so many lanes."""
+        return
+
     def logits(self, windows: Windows) -> Windows:
         """Compute (n, outputs, [z,] y, x) float32 logits of windows as they lie."""
         with torch.inference_mode():

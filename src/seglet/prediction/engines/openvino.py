@@ -16,7 +16,7 @@ from torch import Tensor
 from seglet.core.errors import MissingExtra
 from seglet.core.storage import whole_folder
 from seglet.model import Model, ModelCard
-from seglet.prediction.engines.engine import Engine, NetworkEngine
+from seglet.prediction.engines.engine import NetworkEngine
 from seglet.prediction.engines.exported import exported_model, silent
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class OpenVinoEngine(NetworkEngine):
         """The library and its arithmetic."""
         return f"OpenVINO {self._arithmetic}"
 
-    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple[Engine, int]:
+    def abreast(self, shape: tuple[int, ...], lanes: int) -> tuple["OpenVinoEngine", int]:
         """As many lanes as there are cores for: threads that share a window wait for each other.
 
         A batch then takes longer, and two of them less time; by what else the cores have to do, 0 to 20 %.
@@ -74,6 +74,12 @@ class OpenVinoEngine(NetworkEngine):
         if self._abreast is None or self._abreast._lanes != lanes:
             self._abreast = OpenVinoEngine(self._graph, self._card, self._arithmetic, lanes)
         return self._abreast, lanes
+
+    def prepare(self, shape: tuple[int, ...], lanes: int) -> None:
+        """Compile."""
+        runner, _ = self.abreast(shape, lanes)
+        with runner._lock:
+            runner._requests(shape)
 
     def _logits(self, images: Tensor) -> Tensor:
         with self._lock:
