@@ -15,6 +15,7 @@ from seglet.postprocessing.settings import DecodingConfig
 from seglet.prediction.engines.pytorch import TorchEngine
 from seglet.recipe import read_recipe
 from seglet.reserving import AFTER_S, LARGEST, OVERHEAD, SLACK, Reserve, Work, _part, busyness, rehearse
+from seglet.training.clock import Pace
 
 
 @pytest.fixture(scope="module")
@@ -76,27 +77,53 @@ def test_only_a_part_of_a_large_image_is_rehearsed(planned: Planned) -> None:
 def test_the_network_counts_by_its_pixels_and_the_rest_by_the_clock(model: Model) -> None:
     work = Work(n_looked=10**6, n_scored=3 * 10**6, looked_s=0.0, scored_s=0.0)
     kept = reserve(model, work, 10**6)
-    total = kept()
+    total = kept(Pace())
     assert total == pytest.approx(kept.choosing_s + kept.scoring_s)
     assert kept.scoring_s == pytest.approx(3 * kept.choosing_s)
     more = replace(work, looked_s=2.0, scored_s=3.0)
     kept.work = more
-    assert kept() == pytest.approx(total + 5.0)
+    assert kept(Pace()) == pytest.approx(total + 5.0)
+
+
+def at_pace(step_s: float, now: float = 0.0) -> Pace:
+    pace = Pace()
+    for _ in range(100):
+        pace.add(now, step_s)
+    return pace
 
 
 def test_the_estimate_follows_the_load(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other programs come: both the network and one core's work are measured again."""
+    """Other programs come: steps of training tell how long the network takes, one core is measured again."""
     now, busy, slow = [0.0], [1.0], [1.0]
     monkeypatch.setattr("seglet.reserving.busyness", lambda: busy[0])
     monkeypatch.setattr("seglet.reserving.Reserve._seconds_per_pixel", lambda self: slow[0] * 1e-6)
     kept = Reserve(model, Work(0, 8 * 10**5, 0.0, 3.0), time.monotonic() + 1000, quiet)
     monkeypatch.setattr("seglet.reserving.time.monotonic", lambda: now[0])
-    assert kept() == pytest.approx(0.8 * OVERHEAD + 3.0)
-    busy[0], slow[0] = 2.0, 20.0
+    assert kept(Pace()) == pytest.approx(0.8 * OVERHEAD + 3.0)
+    now[0] += 1
+    assert kept(at_pace(0.1)) == pytest.approx(0.8 * OVERHEAD + 3.0)
+    busy[0] = 2.0
+    kept._next = 1e9
+    assert kept(at_pace(2.0)) == pytest.approx(16 * OVERHEAD + 3.0)
+    kept._next, slow[0] = 0.0, 20.0
     for _ in range(3):
         now[0] += 1
-        kept()
-    assert kept() == pytest.approx(16 * OVERHEAD + 6.0)
+        kept(at_pace(2.0))
+    assert kept(at_pace(2.0)) == pytest.approx(16 * OVERHEAD + 6.0)
+
+
+def test_one_measurement_that_was_disturbed_does_not_count(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, slow = [0.0], [1.0]
+    monkeypatch.setattr("seglet.reserving.busyness", lambda: 1.0)
+    monkeypatch.setattr("seglet.reserving.Reserve._seconds_per_pixel", lambda self: slow[0] * 1e-6)
+    kept = Reserve(model, Work(0, 8 * 10**5, 0.0, 0.0), time.monotonic() + 1000, quiet)
+    monkeypatch.setattr("seglet.reserving.time.monotonic", lambda: now[0])
+    for slow[0] in (1.0, 1.0, 1.0, 9.0, 9.0, 1.0, 1.0):
+        now[0] += 1
+        kept(at_pace(0.1))
+    assert kept(at_pace(0.1)) == pytest.approx(0.8 * OVERHEAD)
 
 
 def test_measuring_takes_little_of_the_time(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,14 +137,14 @@ def test_measuring_takes_little_of_the_time(model: Model, monkeypatch: pytest.Mo
     monkeypatch.setattr("seglet.reserving.Reserve._seconds_per_pixel", slowly)
     kept = reserve(model, Work(0, 1, 0.0, 0.0), 100.0)
     for _ in range(50):
-        kept()
+        kept(Pace())
     assert len(measured) == 1
 
 
 def test_the_network_is_left_in_training_with_its_statistics(model: Model) -> None:
     before = {name: value.clone() for name, value in model.network.state_dict().items()}
     model.network.train()
-    reserve(model, Work(1, 1, 0.0, 0.0), 100.0)()
+    reserve(model, Work(1, 1, 0.0, 0.0), 100.0)(Pace())
     assert model.network.training
     assert all((before[name] == value).all() for name, value in model.network.state_dict().items())
 
@@ -125,7 +152,7 @@ def test_the_network_is_left_in_training_with_its_statistics(model: Model) -> No
 @pytest.mark.usefixtures("idle")
 def test_choosing_is_to_be_over_when_scoring_must_begin(model: Model) -> None:
     kept = reserve(model, Work(0, 0, 5.0, 20.0), 100.0)
-    kept()
+    kept(Pace())
     assert kept.choose_by == pytest.approx(kept.ends - 20.0 + SLACK * 100, abs=0.1)
 
 
@@ -143,8 +170,8 @@ def test_a_large_part_is_told_once_and_training_keeps_its_own(
 ) -> None:
     told: list[Event] = []
     kept = reserve(model, Work(0, 0, 0.0, scored_s), 100.0, told)
-    assert kept() == pytest.approx(kept_s, abs=0.1)
-    kept()
+    assert kept(Pace()) == pytest.approx(kept_s, abs=0.1)
+    kept(Pace())
     assert len(told) == bool(words)
     assert words in " ".join(event.message for event in told)
 
@@ -154,7 +181,7 @@ def test_the_estimate_is_about_what_prediction_takes(planned: Planned, model: Mo
     plan = model.card.plan
     batch = np.zeros((plan.batch_size, plan.n_channels, *plan.patch_size), np.float32)
     kept = reserve(model, Work(0, 50 * batch[:, 0].size, 0.0, 0.0), 1000.0)
-    estimated = kept()
+    estimated = kept(Pace())
     engine = TorchEngine(model)
     engine.run(batch)
     started = time.perf_counter()

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import prod
+from math import inf, prod
 from statistics import median
 
 import numpy as np
@@ -26,6 +26,7 @@ from seglet.prediction.seams import MOST_VALUES
 from seglet.prediction.tiling import tiling_of
 from seglet.scoring import n_seen_of
 from seglet.settling import choose_protocol
+from seglet.training.clock import Pace
 
 AFTER_S = 2.0  # of one core: drawing the page, writing model and figures, ending the process
 PAGE_S = 0.4  # of one core, for each million pixels that the page shows
@@ -38,7 +39,9 @@ LARGEST = 0.75  # share of the time that may be set aside: less training makes n
 LARGE = 1 / 3  # share from which on it is told
 SLACK = 0.02  # share of the time that choosing may take beyond its own
 SELDOM = 50  # times its own duration passes before the network is measured again
-N_RECENT = 3  # measurements whose median counts
+N_RECENT = 3  # measurements of how busy cores are whose median counts
+NEAR_S = 5.0  # of training before a measurement, whose steps it is compared with
+LATE_S = 60.0  # of training, whose pace is taken for that of what comes after it
 PROBE = 400_000  # numbers that are sorted to know how busy the machine is
 
 Now = Callable[[], float]
@@ -93,9 +96,11 @@ def rehearse(planned: Planned, card: ModelCard, looked: Sequence[Piece], scored:
 class Reserve:
     """Seconds that all after training will take, at the speed that this process has now.
 
-    The network is timed again whenever `SELDOM` times that has passed, and what one core does beside it is
-    stretched by how busy the machine is: other programs may come and go while training lasts. With them come
-    and go all threads but one; see `choose_threads`.
+    The network is timed again whenever `SELDOM` times that has passed, beside the steps of training just
+    before it; how many of these a prediction takes as long as is then known ever better, and how long they
+    took in the last minute says what it will take. What one core does beside it is stretched by how busy the
+    machine is: other programs may come and go while training lasts. With them come and go all threads but
+    one; see `choose_threads`.
 
     Parameters
     ----------
@@ -114,15 +119,19 @@ class Reserve:
         self._model, self._tell = model, tell
         self._engine: TorchEngine | None = None
         self._n_threads = torch.get_num_threads()
-        self._rates: list[float] = []  # seconds per pixel
+        self._steps_per_pixel: list[float] = []  # steps of training that take as long
+        self._rate = 0.0  # seconds per pixel
         self._busy: list[float] = []
-        self._next = 0.0  # when to measure again
+        self._next = -inf  # when to measure again
         self._whole_s = max(ends - time.monotonic(), 1.0)
         self._is_told = False
 
-    def __call__(self) -> float:
-        """Seconds to keep; at most `LARGEST` of all."""
-        self._measure()
+    def __call__(self, pace: Pace) -> float:
+        """Seconds to keep, at the pace of training of late; at most `LARGEST` of all."""
+        self._measure(pace)
+        step_s = pace.step_s(LATE_S)
+        if step_s is not None and self._steps_per_pixel:
+            self._rate = step_s * median(self._steps_per_pixel)
         wanted = self.choosing_s + self.scoring_s
         self._warn(wanted)
         return min(wanted, LARGEST * self._whole_s)
@@ -143,13 +152,17 @@ class Reserve:
         return self.ends - self.scoring_s + SLACK * self._whole_s
 
     def _seconds(self, n_pixels: int, core_s: float) -> float:
-        return OVERHEAD * n_pixels * median(self._rates) + core_s * median(self._busy)
+        return OVERHEAD * n_pixels * self._rate + core_s * median(self._busy)
 
-    def _measure(self) -> None:
-        if self._rates and time.monotonic() < self._next:
-            return
+    def _measure(self, pace: Pace) -> None:
         started = time.monotonic()
-        self._rates = [*self._rates, self._seconds_per_pixel()][-N_RECENT:]
+        if started < self._next:
+            return
+        measured, step_s = self._seconds_per_pixel(), pace.step_s(NEAR_S)
+        if step_s is None:
+            self._rate = measured
+        else:
+            self._steps_per_pixel.append(measured / step_s)
         self._busy = [*self._busy, busyness()][-N_RECENT:]
         ended = time.monotonic()
         self._next = ended + SELDOM * (ended - started)

@@ -32,7 +32,7 @@ from seglet.scoring import Pairs
 from seglet.settling import choose_protocol
 from seglet.showcase import gather_report, seams_in_words
 from seglet.training.callbacks import read_history
-from seglet.training.clock import LEAST_S, nothing
+from seglet.training.clock import LEAST_S, Pace, nothing
 from seglet.training.fit import Outcome, Settings, fit
 from seglet.writing import Objects, mask_names, read_prediction, write_prediction
 
@@ -69,7 +69,7 @@ def fit_planned(
     if planned.recipe.fit.steps is None:
         work = rehearse(planned, model.card, pieces_to_choose_on(seen, unseen, model.card), scored)
         reserve = Reserve(model, work, ends, tell)
-        reserve()  # chooses the threads before training chooses its arithmetic
+        reserve(Pace())  # chooses the threads before training chooses its arithmetic
     settings = Settings(
         planned.recipe.patches,
         planned.recipe.loss,

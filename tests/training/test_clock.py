@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from seglet.training.clock import Budget, Clock, process_began
+from seglet.training.clock import Budget, Clock, Pace, process_began
 
 
 class Time:
@@ -150,8 +150,10 @@ def test_steps_that_grow_long_on_the_way_do_not_overrun() -> None:
 def test_what_is_reserved_is_kept_and_asked_for_again_every_round() -> None:
     wall, asked = Time(), []
 
-    def reserve() -> float:
+    def reserve(pace: Pace) -> float:
         asked.append(wall.now)
+        steps = pace.step_s(1000)
+        assert steps == (pytest.approx(0.5) if len(asked) > 1 else None)
         return 20.0 if len(asked) < 4 else 40.0
 
     clock = Clock(None, 100.0, 10, now=wall, reserve=reserve)
@@ -159,10 +161,27 @@ def test_what_is_reserved_is_kept_and_asked_for_again_every_round() -> None:
     assert len(asked) > 5
 
 
+def test_the_pace_is_that_of_late() -> None:
+    pace = Pace()
+    assert pace.step_s(10) is None
+    for second in range(200):
+        pace.add(float(second), 1.0 if second < 190 else 2.0)
+    assert pace.step_s(5) == 2.0
+    assert pace.step_s(20) == pytest.approx(1.5)
+    assert pace.step_s(1000) == pytest.approx((8 * 2 + 111) / 119)  # of two minutes, but for the slowest two
+
+
+def test_a_computer_that_slept_for_a_moment_is_not_slow() -> None:
+    pace = Pace()
+    for number in range(100):
+        pace.add(number * 0.1, 30.0 if number == 50 else 0.1)
+    assert pace.step_s(60) == pytest.approx(0.1)
+
+
 def test_a_smaller_reserve_trains_on() -> None:
     wall = Time()
     kept = [50.0]
-    clock = Clock(None, 100.0, 4, now=wall, reserve=lambda: kept[0])
+    clock = Clock(None, 100.0, 4, now=wall, reserve=lambda pace: kept[0])
     clock.start_round()
     wall.now += 40
     assert clock.is_round_over(1)
@@ -173,7 +192,7 @@ def test_a_smaller_reserve_trains_on() -> None:
 
 
 def test_nothing_is_reserved_where_steps_decide() -> None:
-    def reserve() -> float:
+    def reserve(pace: Pace) -> float:
         raise AssertionError("asked for time")
 
     clock = Clock(4, 1.0, 2, reserve=reserve)
@@ -184,7 +203,7 @@ def test_nothing_is_reserved_where_steps_decide() -> None:
 
 def test_a_reserve_beyond_all_time_still_leaves_a_step() -> None:
     wall = Time()
-    clock = Clock(None, 10.0, 5, now=wall, reserve=lambda: 1000.0)
+    clock = Clock(None, 10.0, 5, now=wall, reserve=lambda pace: 1000.0)
     train(clock, wall, lambda: 1.0, lambda: 0.5)
     assert 1 <= clock.step <= 2
 

@@ -1,8 +1,10 @@
 """How long training lasts: a number of steps, or the time that is left."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 
 import psutil
 
@@ -10,6 +12,8 @@ from seglet.training.settings import seconds
 
 LONGER = 4  # times as long as the pause before it is each round trained, where time decides
 LEAST_S = 0.1  # of training; a budget that preparations used up still gives a model
+KEPT_S = 120.0  # of training, whose steps are remembered
+USUAL = 0.98  # of them count, the fastest: a computer that slept for a moment is not slow
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,35 @@ def process_began() -> float:
     return time.monotonic() - max(0.0, time.time() - psutil.Process().create_time())
 
 
-def nothing() -> float:
+class Pace:
+    """How long steps took of late."""
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[float, float]] = deque()
+
+    def add(self, now: float, took_s: float) -> None:
+        """Remember a step that is over now."""
+        self._steps.append((now, took_s))
+        while self._steps[0][0] < now - KEPT_S:
+            self._steps.popleft()
+
+    def step_s(self, within_s: float) -> float | None:
+        """Mean seconds of the steps of the last so many seconds of training; None before the first.
+
+        A mean, not a median: what comes next is slowed down by every disturbance, too.
+        """
+        if not self._steps:
+            return None
+        since = self._steps[-1][0] - within_s
+        took = sorted(seconds for ended, seconds in self._steps if ended > since)
+        usual = took[: ceil(USUAL * len(took))]
+        return sum(usual) / len(usual)
+
+
+Kept = Callable[[Pace], float]
+
+
+def nothing(pace: Pace) -> float:
     """Keep no time for anything else."""
     return 0.0
 
@@ -63,7 +95,8 @@ class Clock:
     now : callable
         Seconds from any fixed moment.
     reserve : callable
-        Seconds to keep for what comes after training; asked before each round, where time decides.
+        Seconds to keep for what comes after training; asked before each round, where time decides, and told
+        the pace of late.
     """
 
     def __init__(
@@ -72,7 +105,7 @@ class Clock:
         seconds: float,
         rounds: int,
         now: Callable[[], float] = time.monotonic,
-        reserve: Callable[[], float] = nothing,
+        reserve: Kept = nothing,
     ) -> None:
         self.steps, self.seconds, self.rounds, self._now, self._reserve = steps, seconds, rounds, now, reserve
         self.step = 0
@@ -84,6 +117,7 @@ class Clock:
         self._pause_began = self._since
         self._not_before = self._since
         self._step_s = self._pause_s = self._kept_s = 0.0
+        self._pace = Pace()
 
     @property
     def elapsed(self) -> float:
@@ -116,7 +150,7 @@ class Clock:
             self._not_before = now + LONGER * (now - self._pause_began)
             if self._asked is not None:
                 self._pause_s = self._since_last_step
-            self._kept_s = self._reserve()
+            self._kept_s = self._reserve(self._pace)
         else:
             self._not_before = now
         self._asked = None
@@ -131,6 +165,7 @@ class Clock:
         now = self._now()
         if self._asked is not None:
             self._step_s = now - self._asked
+            self._pace.add(now, self._step_s)
         self._asked = self._pause_began = now
         is_due = self._share(step) >= self._round_ends and now >= self._not_before
         return self.stopped or is_due or self._share(step, 1.5 * self._step_s) >= 1

@@ -3,7 +3,7 @@
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from seglet.preprocessing.plan import Plan
 from seglet.preprocessing.transform import Prepared
 from seglet.training.callbacks import History, Interruption, StopWithClock, Watch, Watcher
 from seglet.training.checkpoints import BEST, CHECKPOINTS, LAST, Keeper, WholeFiles, read_checkpoint
-from seglet.training.clock import LEAST_S, Clock, nothing
+from seglet.training.clock import LEAST_S, Clock, Kept, nothing
 from seglet.training.module import SegmentationModule
 from seglet.training.recomputing import recomputing
 from seglet.training.settings import FitConfig
@@ -52,7 +52,7 @@ class Settings:
     patches: PatchConfig
     loss: LossConfig
     fit: FitConfig
-    reserve: Callable[[], float] = nothing
+    reserve: Kept = nothing
 
 
 @dataclass(frozen=True)
