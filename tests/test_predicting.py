@@ -12,7 +12,7 @@ from seglet.data.samples import read_sample
 from seglet.io.files import read_mask
 from seglet.io.listing import as_file
 from seglet.model import EngineName, EnginePrecision, Model, load_model
-from seglet.predicting import expect_first, predict_cases
+from seglet.predicting import predict_cases
 from seglet.prediction.engines.cache import write_trials
 from seglet.prediction.engines.choice import AutoEngine, available
 from seglet.prediction.engines.openvino import OpenVinoEngine
@@ -122,16 +122,13 @@ def test_the_first_images_windows_are_compiled_while_it_is_read(
     write_trials(model, tuple(as_tried(*one, times.get(one, 5.0)) for one in available(model)))
     engine = AutoEngine(model)
     places = prediction_places([tmp_path / "images"], tmp_path / "out", model, probabilities=False)
-    expect_first(places, model, engine)
-    (shape, lanes), expected = first_batch((700, 900), model.card), engine._ahead
-    assert expected is not None
-    made = expected.result()
-    assert isinstance(made, OpenVinoEngine)
-    runner, _ = made.abreast(shape, lanes)
-    assert list(runner._compiled) == [shape]
     assert predict_cases(places, model, engine) == []
-    assert engine._engine is made
-    assert list(runner._compiled) == [shape]
+    assert engine._ahead is not None
+    used = engine._engine
+    assert used is engine._ahead.result()
+    assert isinstance(used, OpenVinoEngine)
+    shape, lanes = first_batch((700, 900), model.card)
+    assert list(used.abreast(shape, lanes)[0]._compiled) == [shape]
 
 
 def as_tried(engine: EngineName, precision: EnginePrecision, milliseconds: float) -> Trial:
@@ -154,6 +151,5 @@ def test_nothing_is_expected_where_the_header_says_nothing(model: Model, tmp_pat
         (tmp_path / "images" / name).write_bytes((tmp_path / "images" / name).read_bytes()[:20])
     engine = AutoEngine(model)
     places = prediction_places([tmp_path / "images"], tmp_path / "out", model, probabilities=False)
-    expect_first(places, model, engine)
-    assert engine._ahead is None
     assert len(predict_cases(places, model, engine)) == name.startswith("cut")
+    assert engine._ahead is None

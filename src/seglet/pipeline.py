@@ -26,7 +26,7 @@ from seglet.model import Model, load_model
 from seglet.networks.hardware import own_threads
 from seglet.planning import Planned, make_planned
 from seglet.predicted import as_truth, match_predictions
-from seglet.predicting import expect_first, predict_cases
+from seglet.predicting import predict_cases
 from seglet.prediction.engines.choice import AutoEngine, CheckedEngine, engine_for
 from seglet.prediction.predictor import Predictor
 from seglet.preparing import convert as convert
@@ -262,8 +262,6 @@ def predict(
         tries = isinstance(runner, AutoEngine | CheckedEngine)
         loaded, room = fit_within(loaded, n_bytes(max_ram), tries_engines=tries)
     cases = prediction_places(images, Path(out), loaded, probabilities=probabilities, room=room)
-    if isinstance(runner, AutoEngine):
-        expect_first(cases, loaded, runner)
     bad = predict_cases(cases, loaded, runner, probabilities=probabilities, tell=tell)
     tell(Event("predicting", f"{len(cases) - len(bad)} masks in {out}", len(cases), len(cases)))
     if bad:

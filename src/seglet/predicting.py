@@ -13,7 +13,7 @@ from seglet.core.image import Image, Sample
 from seglet.core.overlap import ahead, behind
 from seglet.data.cases import Case
 from seglet.data.samples import read_sample
-from seglet.io.files import extent_ahead
+from seglet.io.raster import extent_ahead
 from seglet.io.sources import suffix_of
 from seglet.model import Model
 from seglet.prediction.engines.choice import AutoEngine
@@ -68,6 +68,7 @@ def predict_cases(
         except (FormatError, GeometryError) as error:
             refuse(number, case, error)
 
+    _expect_first(places, model, engine)
     with behind() as later:
         for number, (path, case, sample) in enumerate(ahead(_read(places))):
             tell(Event("predicting", done=number, total=len(places)))
@@ -84,22 +85,15 @@ def predict_cases(
     return [bad[number] for number in sorted(bad)]
 
 
-def expect_first(places: Mapping[Path, Case], model: Model, engine: AutoEngine) -> None:
-    """Let the engine prepare for the first image's windows while it is read, where its header tells them.
-
-    Parameters
-    ----------
-    places, model
-        As of `predict_cases`.
-    engine : AutoEngine
-        What will run it.
-    """
+def _expect_first(places: Mapping[Path, Case], model: Model, engine: Engine) -> None:
+    """Let the engine prepare for the first image's windows while it is read, where its header tells them."""
     path, case = next(iter(places.items()))
-    extent = extent_ahead(case.image) if len(case.images) == 1 and case.page is None else None
-    if extent is None or suffix_of(path.name) in STORES or model.card.plan.mode != "2d":
+    is_file = len(case.images) == 1 and case.page is None and suffix_of(path.name) not in STORES
+    if not is_file or not isinstance(engine, AutoEngine) or model.card.plan.mode != "2d":
         return
-    header = Image(np.broadcast_to(np.uint8(0), (1, *extent)))  # takes no memory
-    engine.expect(*first_batch(grid_shape(header, model.card.plan), model.card))
+    if (extent := extent_ahead(case.image)) is not None:
+        header = Image(np.broadcast_to(np.uint8(0), (1, *extent)))  # takes no memory
+        engine.expect(*first_batch(grid_shape(header, model.card.plan), model.card))
 
 
 def _read(places: Mapping[Path, Case]) -> Iterator[tuple[Path, Case, Sample | Unfit | None]]:

@@ -11,7 +11,9 @@ from PIL import Image as Picture
 
 from seglet.core.errors import FormatError
 from seglet.core.image import Image
+from seglet.io.listing import as_file
 from seglet.io.raster import decode, extent_ahead, open_image, open_mask, write
+from seglet.io.sources import File
 
 RAMP = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
@@ -136,7 +138,9 @@ def test_the_header_tells_the_extent_that_is_read(tmp_path: Path, name: str, ori
         how["exif"][274] = orientation
     picture.save(tmp_path / name, **how)
     expected = (70, 40) if name.endswith(".jpg") and orientation > 4 else (40, 70)
-    assert extent_ahead(tmp_path / name) == expected == open_image(tmp_path / name, "", name).extent[1:]
+    assert (
+        extent_ahead(as_file(tmp_path / name)) == expected == open_image(tmp_path / name, "", name).extent[1:]
+    )
 
 
 def test_what_tells_no_extent_is_left_to_reading(tmp_path: Path) -> None:
@@ -147,5 +151,5 @@ def test_what_tells_no_extent_is_left_to_reading(tmp_path: Path) -> None:
         "empty.png": b"",
     }.items():
         (tmp_path / name).write_bytes(content)
-    assert [extent_ahead(path) for path in sorted(tmp_path.iterdir())] == [None] * 4
-    assert extent_ahead(tmp_path / "missing.png") is None
+    assert [extent_ahead(as_file(path)) for path in sorted(tmp_path.iterdir())] == [None] * 4
+    assert extent_ahead(File(tmp_path, "missing.png")) is None

@@ -63,12 +63,6 @@ def open_image(file: File) -> StoredImage:
     return _open(file, as_mask=False)
 
 
-def extent_ahead(file: File) -> tuple[int, ...] | None:
-    """Extent of an image before it is read, where its header says it quickly; errors are left to reading."""
-    is_raster = file.suffix in raster.SUFFIXES and file.root.is_dir() and not file.part
-    return raster.extent_ahead(file.root / file.name) if is_raster else None
-
-
 def read_image(file: File) -> Image:
     """Read one image or volume.
 

@@ -23,6 +23,7 @@ from seglet.core.errors import FormatError, SegletError
 from seglet.core.image import Image, StoredImage
 from seglet.io import netpbm
 from seglet.io.pixels import Raster, in_memory, is_gray, shown, unreadable
+from seglet.io.sources import File
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", *netpbm.SUFFIXES, ".ppm.gz")
 
@@ -52,10 +53,12 @@ def open_mask(path: Path, part: str, where: str) -> StoredImage:
     return in_memory(Image(decode(path.read_bytes(), where).pixels))
 
 
-def extent_ahead(path: Path) -> tuple[int, int] | None:
-    """(y, x) of a PNG or JPEG by its header, long before it is decoded; None where that does not say."""
+def extent_ahead(file: File) -> tuple[int, int] | None:
+    """(y, x) of a PNG or JPEG in a folder by its header, long before it is decoded; else None."""
+    if not file.root.is_dir():
+        return None
     try:
-        with path.open("rb") as stream:
+        with file.open() as stream:
             head = stream.read(24)
             if head.startswith(PNG):
                 width, height = struct.unpack(">II", head[16:])
@@ -63,7 +66,7 @@ def extent_ahead(path: Path) -> tuple[int, int] | None:
             if not head.startswith(JPEG):
                 return None
             stream.seek(0)
-            picture = JpegImageFile(stream, str(path))
+            picture = JpegImageFile(stream, file.name)
             is_turned = picture.getexif().get(Base.Orientation, 1) > SIDEWAYS
             return picture.size if is_turned else picture.size[::-1]
     except Exception:  # as many kinds as there are damages; decoding says which
