@@ -2,8 +2,8 @@
 
 Run by ``python benchmarks/prediction.py [tile | image | giant]``; `image` needs MONAI and a photograph of HRF
 (SEGLET_DATA), for which noise of 3504x2336 stands in. Every side runs the same network with the same weights.
-Drawn weights cannot be brought to 8 bits, and their mask is noise, which packs slowly: the figures of RESULTS.md are
-of ``--model RUN``, trained on CHASE_DB1 and then quantized.
+Drawn weights cannot be brought to 8 bits, and their mask is noise, which packs slowly: the figures of
+RESULTS.md are of ``--model RUN``, trained on CHASE_DB1 and then quantized.
 
 - ``tile``: the original U-Net on one tile of 572x572, the network alone.
 - ``image``: file to mask: read, normalize, cut into windows, run, blend, threshold, write.
