@@ -44,8 +44,6 @@ NEAR_S = 5.0  # of training before a measurement, whose steps it is compared wit
 LATE_S = 60.0  # of training, whose pace is taken for that of what comes after it
 PROBE = 400_000  # numbers that are sorted to know how busy the machine is
 
-Now = Callable[[], float]
-
 
 @dataclass(frozen=True)
 class Work:
